@@ -1,0 +1,1 @@
+"""Configs: base.py holds every default; the others hold only what differs."""

@@ -1,0 +1,1 @@
+"""Data: records, loader, and the procedural world."""

@@ -1,0 +1,1 @@
+"""The procedural world: clips whose sounds have causes one can see."""

@@ -1,0 +1,1 @@
+"""V2A-JAX: a synchronized, watermarked soundtrack for a silent video."""

@@ -1,0 +1,1 @@
+"""Diffusion: one path from noise to data, guidance, and ODE solvers."""

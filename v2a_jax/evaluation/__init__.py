@@ -1,0 +1,1 @@
+"""Evaluation: metrics between their lower and upper bounds, and the report."""

@@ -1,0 +1,1 @@
+"""Media: decoding by presentation time, muxing without re-encoding the picture."""

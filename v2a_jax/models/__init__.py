@@ -1,0 +1,1 @@
+"""Models: audio codec, video tokenizer, text encoder, audio diffusion transformer."""

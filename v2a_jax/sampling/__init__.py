@@ -1,0 +1,1 @@
+"""Sampling: bundles, the jitted sampler, long videos."""

@@ -1,0 +1,1 @@
+"""Watermark: a keyed mark in the spectrogram, and its detector."""
