@@ -1,5 +1,7 @@
 """Packaging of V2A-JAX: pins live in requirements.lock, reasons for each dependency here."""
 
+from pathlib import Path
+
 from setuptools import find_packages, setup
 
 REQUIREMENTS = [
@@ -37,7 +39,7 @@ setup(
     name="v2a-jax",
     version="0.1.0",
     description="Video-to-audio generation in JAX: train, sample, watermark, detect.",
-    long_description=open("README.md", encoding="utf-8").read(),
+    long_description=Path("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",

@@ -1,0 +1,157 @@
+"""AudioCodec: a spectral VAE, waveform <-> Gaussian latents, with an inverse-STFT head (as Vocos).
+
+wave -> STFT -> ConvNeXt at the frame rate -> strided -> ConvNeXt at the latent rate -> mean, log
+variance; back the same way to magnitude and phase of an STFT. Everything is a matmul at frame rate;
+the receptive field is finite, so that overlapped decoding equals whole decoding.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.nn import initializers
+
+from v2a_jax.models import spectral
+from v2a_jax.models.layers import ConvNeXt, Linear, RMSNorm, Stack, parameter
+from v2a_jax.types import Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CodecConfig:
+    """Latents come at `sample_rate / (hop * stride)` Hz, each of `latent` numbers."""
+
+    sample_rate: int
+    channels: int
+    window: int
+    hop: int
+    stride: int
+    latent: int
+    frame_width: int
+    frame_blocks: int
+    width: int
+    blocks: int
+    kernel: int
+    remat: str
+
+    @property
+    def samples_per_latent(self) -> int:
+        """Audio samples that one latent stands for."""
+        return self.hop * self.stride
+
+    @property
+    def latent_rate(self) -> float:
+        """Latents per second."""
+        return self.sample_rate / self.samples_per_latent
+
+    @property
+    def context(self) -> int:
+        """Latents on either side that can touch a decoded sample."""
+        halo = self.kernel // 2
+        frames = self.frame_blocks * halo + self.window // self.hop
+        return self.blocks * halo + -(-frames // self.stride)
+
+
+class AudioCodec(nnx.Module):
+    """encode: float32[B,N,C] -> mean, log variance [B,T,latent]; decode: back to [B,N,C]."""
+
+    def __init__(self, config: CodecConfig, *, rngs: nnx.Rngs):
+        c = self.config = config
+        bins = c.window // 2 + 1
+        merged = c.frame_width * c.stride
+
+        def blocks(width: int, count: int) -> Stack:
+            return Stack(
+                lambda r: ConvNeXt(width, c.kernel, rngs=r), count, remat=c.remat, rngs=rngs
+            )
+
+        axes = (None, "embed")
+        self.listen = Linear((3 * bins * c.channels,), (c.frame_width,), axes=axes, rngs=rngs)
+        self.encode_frames = blocks(c.frame_width, c.frame_blocks)
+        self.merge = Linear((merged,), (c.width,), axes=axes, rngs=rngs)
+        self.encode_latents = blocks(c.width, c.blocks)
+        self.encode_norm = RMSNorm(c.width, rngs=rngs)
+        self.moments = Linear((c.width,), (2 * c.latent,), axes=("embed", None), rngs=rngs)
+
+        self.widen = Linear((c.latent,), (c.width,), axes=axes, rngs=rngs)
+        self.decode_latents = blocks(c.width, c.blocks)
+        self.split = Linear((c.width,), (merged,), axes=("embed", None), rngs=rngs)
+        self.decode_frames = blocks(c.frame_width, c.frame_blocks)
+        self.decode_norm = RMSNorm(c.frame_width, rngs=rngs)
+        self.speak = Linear(
+            (c.frame_width,), (3 * bins * c.channels,), axes=("embed", None), rngs=rngs, scale=0.1
+        )
+        # Running mean and mean square of the latents, for normalisation; kept with the codec.
+        self.latent_mean = parameter(rngs, (c.latent,), (None,), initializers.zeros)
+        self.latent_square = parameter(rngs, (c.latent,), (None,), initializers.ones)
+
+    def encode(self, audio_BNC: Array) -> tuple[Array, Array]:
+        """Mean and log variance, float32 [B, N / samples_per_latent, latent]; remainder dropped."""
+        x_BTD = self.encode_frames(self.listen(self._features(audio_BNC)))
+        x_BTD = self.encode_latents(self.merge(fold(x_BTD, self.config.stride)))
+        moments = self.moments(self.encode_norm(x_BTD)).astype(jnp.float32)
+        mean, log_variance = jnp.split(moments, 2, axis=-1)
+        return mean, jnp.clip(log_variance, -12.0, 4.0)
+
+    def decode(self, z_BTL: Array) -> Array:
+        """float32 [B, T samples_per_latent, C]."""
+        c = self.config
+        x_BTD = self.split(self.decode_latents(self.widen(z_BTL)))
+        x_BTD = self.decode_norm(self.decode_frames(unfold(x_BTD, c.stride)))
+        head = self.speak(x_BTD).astype(jnp.float32)
+        waves = [
+            spectral.istft(_spectrum(part), c.window, c.hop)
+            for part in jnp.split(head, c.channels, axis=-1)
+        ]
+        return jnp.stack(waves, axis=-1)
+
+    def normalize(self, z_BTL: Array) -> Array:
+        """Latents to zero mean and unit variance over the training data."""
+        return (z_BTL - self.latent_mean[...]) / self._std()
+
+    def denormalize(self, x_BTL: Array) -> Array:
+        """The inverse of `normalize`."""
+        return x_BTL * self._std() + self.latent_mean[...]
+
+    def to_latents(self, audio_BNC: Array) -> Array:
+        """Normalised latents [B,T,latent]: what diffusion works on."""
+        return self.normalize(self.encode(audio_BNC)[0])
+
+    def to_audio(self, x_BTL: Array) -> Array:
+        """Waveform of normalised latents."""
+        return self.decode(self.denormalize(x_BTL))
+
+    def _std(self) -> Array:
+        variance = self.latent_square[...] - self.latent_mean[...] ** 2
+        return jnp.sqrt(jnp.maximum(variance, 1e-4))
+
+    def _features(self, audio_BNC: Array) -> Array:
+        """Log magnitude and compressed real and imaginary parts, [B, N / hop, 3 bins C]."""
+        features = []
+        for channel in range(self.config.channels):
+            x = spectral.stft(audio_BNC[:, :, channel], self.config.window, self.config.hop)
+            size = spectral.magnitude(x)
+            gain = 2.0 * size**-0.6
+            features += [jnp.log(size + 1e-5) / 4 + 1.5, x.real * gain, x.imag * gain]
+        return jnp.concatenate(features, axis=-1)
+
+
+def _spectrum(head_BTF: Array) -> Array:
+    """Magnitude exp(a) times a unit phase (b, c): the complex STFT the head describes."""
+    log_size, real, imag = jnp.split(head_BTF, 3, axis=-1)
+    size = jnp.exp(jnp.clip(4 * (log_size - 1.5), -14.0, 1.0))
+    scale = size * jax.lax.rsqrt(real**2 + imag**2 + 1e-8)
+    return jax.lax.complex(real * scale, imag * scale)
+
+
+def fold(x_BTD: Array, stride: int) -> Array:
+    """[B, T, D] -> [B, T / stride, stride D]."""
+    batch, length, width = x_BTD.shape
+    kept = length // stride
+    return x_BTD[:, : kept * stride].reshape(batch, kept, stride * width)
+
+
+def unfold(x_BTD: Array, stride: int) -> Array:
+    """[B, T, stride D] -> [B, T stride, D]."""
+    batch, length, width = x_BTD.shape
+    return x_BTD.reshape(batch, length * stride, width // stride)

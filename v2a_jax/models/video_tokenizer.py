@@ -1,0 +1,104 @@
+"""VideoTokenizer: pixels -> one sync token a frame, and a few semantic tokens at a low rate.
+
+A light stem cuts each frame, and its change since the one before, in patches; attention in space,
+pooled to one vector a frame; attention in time gives the sync tokens (when); slow averages of the
+pooled patches give the semantic tokens (what).
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.nn import initializers
+
+from v2a_jax.models.layers import MLP, Block, ConvNeXt, Linear, RMSNorm, Stack, parameter
+from v2a_jax.types import Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoConfig:
+    """Frames of `size` pixels at `fps`, patches of `patch` pixels; a semantic token for each
+    `semantic_frames` frames. `reach` is the number of blocks of local mixing in time."""
+
+    size: int
+    fps: int
+    patch: int
+    space_width: int
+    space_heads: int
+    space_blocks: int
+    width: int
+    heads: int
+    blocks: int
+    reach: int
+    kernel: int
+    semantic_frames: int
+    remat: str
+
+
+class VideoTokenizer(nnx.Module):
+    """uint8[B,F,H,W,3] -> sync float[B,F,width], semantic float[B,S,width], S = ceil(F / step)."""
+
+    def __init__(self, config: VideoConfig, *, rngs: nnx.Rngs):
+        c = self.config = config
+        patches = (c.size // c.patch) ** 2
+        pixels = c.patch * c.patch * 3
+        self.stem = Linear((2 * pixels,), (c.space_width,), axes=(None, "embed"), rngs=rngs)
+        self.where = parameter(
+            rngs, (patches, c.space_width), (None, None), initializers.normal(0.3)
+        )
+        self.space = Stack(
+            lambda r: Block(c.space_width, c.space_heads, rngs=r),
+            c.space_blocks,
+            remat=c.remat,
+            rngs=rngs,
+        )
+        self.space_norm = RMSNorm(c.space_width, rngs=rngs)
+        self.pool_queries = Linear(
+            (c.space_width,), (c.space_heads,), axes=("embed", None), rngs=rngs
+        )
+        pooled = c.space_heads * c.space_width
+        self.to_frame = Linear((pooled,), (c.width,), axes=(None, "embed"), rngs=rngs)
+        self.local = Stack(
+            lambda r: ConvNeXt(c.width, c.kernel, rngs=r), c.reach, remat=c.remat, rngs=rngs
+        )
+        self.time = Stack(
+            lambda r: Block(c.width, c.heads, rngs=r), c.blocks, remat=c.remat, rngs=rngs
+        )
+        self.sync_norm = RMSNorm(c.width, rngs=rngs)
+        self.to_semantic = MLP(pooled, 2 * c.width, out=c.width, rngs=rngs)
+        self.semantic_norm = RMSNorm(c.width, rngs=rngs)
+
+    def __call__(self, video_BFHW3: Array) -> tuple[Array, Array]:
+        pooled_BFD = self._pool(self._patches(video_BFHW3))
+        seconds_F = jnp.arange(video_BFHW3.shape[1]) / self.config.fps
+        frames_BFD = self.local(self.to_frame(pooled_BFD))
+        sync_BFD = self.sync_norm(self.time(frames_BFD, seconds_F, None))
+        return sync_BFD, self.semantic_norm(self.to_semantic(self._slow(pooled_BFD)))
+
+    def _patches(self, video_BFHW3: Array) -> Array:
+        """Patches of each frame and of its change since the frame before: [B,F,P,2 pixels]."""
+        p, (batch, frames, height, width, _) = self.config.patch, video_BFHW3.shape
+        x = video_BFHW3.astype(self.stem.kernel[...].dtype) / 128 - 1
+        x = x.reshape(batch, frames, height // p, p, width // p, p * 3)
+        x = jnp.swapaxes(x, 3, 4)
+        count = (height // p) * (width // p)
+        x = jax.lax.reshape(x, (batch, frames, count, p * p * 3))
+        change = jnp.concatenate([jnp.zeros_like(x[:, :1]), x[:, 1:] - x[:, :-1]], axis=1)
+        return jnp.concatenate([x, 4 * change], axis=-1)
+
+    def _pool(self, patches_BFPX: Array) -> Array:
+        """Attention among a frame's patches, then attention pooling: [B,F,heads space_width]."""
+        x = self.stem(patches_BFPX) + self.where[...]
+        batch, frames, count, width = x.shape
+        x = self.space(x.reshape(batch * frames, count, width), None, None)
+        x = self.space_norm(x).reshape(batch, frames, count, width)
+        weights = jax.nn.softmax(self.pool_queries(x).astype(jnp.float32), axis=2).astype(x.dtype)
+        pooled = jnp.einsum("bfph,bfpd->bfhd", weights, x)
+        return pooled.reshape(batch, frames, self.config.space_heads * width)
+
+    def _slow(self, pooled_BFD: Array) -> Array:
+        """Means over `semantic_frames` frames, the last over what is there."""
+        step, frames = self.config.semantic_frames, pooled_BFD.shape[1]
+        starts = range(0, frames, step)
+        return jnp.stack([pooled_BFD[:, s : s + step].mean(axis=1) for s in starts], axis=1)
