@@ -1,0 +1,159 @@
+"""A model that knows the answer scores its upper bounds; failures cost and are listed."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from conftest import OracleModel, make_clip
+
+from v2a_jax.errors import UserError
+from v2a_jax.evaluation.judges import JudgeConfig, train_judges
+from v2a_jax.evaluation.protocol import EvaluationConfig, evaluate
+from v2a_jax.evaluation.scores import Score, format_table, read_scores, write_scores
+
+CONFIG = EvaluationConfig(
+    clips=24, batch=5, seed=0, resamples=200, confidence=0.95, watermark_p_value=1e-6
+)
+
+
+@pytest.fixture(scope="module")
+def judges():
+    clips = [make_clip(index, with_siren=index % 4 < 2) for index in range(100, 140)]
+    config = JudgeConfig(shrinkage=0.1, penalty=1.0, false_positive_rate=0.05)
+    return train_judges(clips[:28], clips[28:], config)
+
+
+@pytest.fixture(scope="module")
+def oracle_result(toy_clips, judges):
+    return evaluate(
+        OracleModel(), toy_clips, judges, CONFIG, detect=lambda sound: 1.0, untrained=Deaf()
+    )
+
+
+class Deaf(OracleModel):
+    """Makes noise, whatever it is shown or told."""
+
+    def generate_batch(self, frames, prompts, negative_prompts, seeds):
+        return np.stack(
+            [0.1 * np.random.default_rng(s).standard_normal((32_000, 1)) for s in seeds]
+        ).astype(np.float32)
+
+
+def test_oracle_reaches_its_upper_bounds(oracle_result):
+    scores = oracle_result.scores
+    for name in ("onset_f1_50ms", "material_accuracy", "prompt_hit_rate", "prompt_gain"):
+        assert scores[name].value >= 0.95 * scores[name].upper_bound, name
+        assert scores[name].lower_bound < 0.7 * scores[name].upper_bound, name
+    assert scores["negative_suppression"].value == 1.0
+    assert scores["negative_retention"].value > 0.8
+    assert scores["onset_error"].value < 10.0
+
+
+def test_round_trip_at_half_level_has_known_codec_scores(oracle_result):
+    scores = oracle_result.scores
+    # 6 dB where there is sound, nothing in the silence between.
+    assert 0.0 < scores["codec_mel_distance"].value < 6.1
+    assert scores["codec_mel_distance"].lower_bound > scores["codec_mel_distance"].value
+    assert scores["codec_si_sdr"].value == 60.0
+    assert scores["codec_si_sdr"].lower_bound < 0.0
+
+
+def test_untrained_model_scores_near_the_lower_bound(oracle_result):
+    untrained = oracle_result.scores["onset_f1_50ms_untrained"]
+    assert untrained.value < 0.5 * untrained.upper_bound
+
+
+def test_every_score_has_its_interval_and_bounds(oracle_result):
+    for name, score in oracle_result.scores.items():
+        assert score.complete, name
+        assert score.low <= score.value <= score.high, name
+        assert score.n > 0, name
+
+
+def test_undetected_watermark_is_reported_as_such(oracle_result):
+    assert oracle_result.scores["watermark_detected"].value == 0.0
+    assert oracle_result.scores["watermark_detected"].upper_bound == 1.0
+
+
+def test_batches_have_one_size(toy_clips, judges, oracle_model):
+    evaluate(oracle_model, toy_clips[:7], judges, CONFIG)
+    assert set(oracle_model.batches) == {5}
+
+
+def test_result_does_not_depend_on_the_batch_size(toy_clips, judges):
+    results = [
+        evaluate(OracleModel(), toy_clips, judges, dataclasses.replace(CONFIG, batch=batch)).scores
+        for batch in (1, 24)
+    ]
+    assert results[0] == results[1]
+
+
+class Broken(OracleModel):
+    """Loses the sound of one clip."""
+
+    def generate_batch(self, frames, prompts, negative_prompts, seeds):
+        sounds = super().generate_batch(frames, prompts, negative_prompts, seeds)
+        sounds[[seed == 0 for seed in seeds]] = np.nan
+        return sounds
+
+
+def test_failed_sound_costs_score_and_is_listed(toy_clips, judges, oracle_result):
+    broken = evaluate(Broken(), toy_clips, judges, CONFIG)
+    assert [(f.clip, f.condition) for f in broken.failures] == [("toy/0", "prompted")]
+    assert broken.scores["failures"].value == 1.0
+    whole, less = oracle_result.scores["onset_f1_50ms"], broken.scores["onset_f1_50ms"]
+    assert less.n == whole.n
+    assert less.value < whole.value
+    assert "toy/0" in broken.table()
+
+
+def test_unusable_clips_are_listed(toy_clips, judges, oracle_model):
+    short = dataclasses.replace(toy_clips[0], audio=toy_clips[0].audio[:100])
+    mute = dataclasses.replace(toy_clips[1], audio=None)
+    result = evaluate(oracle_model, [short, mute, *toy_clips[2:]], judges, CONFIG)
+    assert {f.reason for f in result.failures} == {"shorter than 2.0 s", "no picture or no sound"}
+    with pytest.raises(UserError, match="none of 2 clips"):
+        evaluate(oracle_model, [short, mute], judges, CONFIG)
+
+
+def test_rates_that_do_not_fit_are_named(toy_clips, judges, oracle_model):
+    with pytest.raises(UserError, match="30.0 fps"):
+        evaluate(oracle_model, [dataclasses.replace(toy_clips[0], fps=30.0)], judges, CONFIG)
+    with pytest.raises(UserError, match="judges work at 8000 Hz"):
+        evaluate(oracle_model, toy_clips, dataclasses.replace(judges, sample_rate=8_000), CONFIG)
+
+
+def test_what_cannot_be_measured_is_said(toy_clips, judges, oracle_model):
+    plain = [clip for clip in toy_clips if clip.labels == ("impact",)]
+    result = evaluate(oracle_model, plain, judges, CONFIG)
+    assert "prompt_hit_rate" not in result.scores
+    assert "not measured: prompt_hit_rate" in result.table()
+
+
+def test_scores_file_is_strict_json_and_comes_back(oracle_result, tmp_path):
+    path = tmp_path / "scores.json"
+    write_scores(oracle_result.scores, path)
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    stored = json.loads(path.read_text(), parse_constant=refuse)
+    fields = {"value", "low", "high", "lower_bound", "upper_bound", "n", "unit"}
+    assert all(set(score) == fields for score in stored.values())
+    assert read_scores(path) == oracle_result.scores
+
+
+def test_incomplete_score_is_not_written(tmp_path):
+    score = Score(
+        value=float("nan"), low=0.0, high=0.0, lower_bound=0.0, upper_bound=1.0, n=1, unit="share"
+    )
+    with pytest.raises(ValueError, match="JSON"):
+        write_scores({"x": score}, tmp_path / "scores.json")
+
+
+def test_table_is_aligned(oracle_result):
+    lines = format_table(oracle_result.scores, 0.95).splitlines()
+    ends = {line.index(" share") for line in lines if line.endswith(" share")}
+    assert len(ends) == 1
+    assert len(lines) == len(oracle_result.scores) + 2

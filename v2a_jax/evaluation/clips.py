@@ -1,0 +1,83 @@
+"""The held-out clips as evaluation sees them: cut to the model's length, or listed as failures."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from v2a_jax.errors import UserError
+from v2a_jax.types import Event
+
+
+class Clip(Protocol):
+    """The fields of a dataset record that judges read; any dataclass that has them will do.
+
+    video uint8[F,H,W,3] at fps, audio float32[N,C] at sample_rate; `captions` has the key "full";
+    `negatives` are captions of sounds to be rid of; `labels` the classes heard; `provenance` an id.
+    """
+
+    video: np.ndarray | None
+    fps: float
+    audio: np.ndarray | None
+    sample_rate: int
+    captions: dict[str, str]
+    negatives: tuple[str, ...]
+    labels: tuple[str, ...]
+    events: tuple[Event, ...]
+    provenance: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A sound that could not be judged as it came: of which clip and condition, and why."""
+
+    clip: str
+    condition: str
+    reason: str
+
+
+def off_screen(clip: Clip) -> tuple[str, ...]:
+    """Classes heard in a clip that nothing visible makes."""
+    return tuple(sorted({event.kind for event in clip.events if not event.onscreen}))
+
+
+def negative_prompt(clip: Clip) -> str:
+    """The bare captions of a clip's off-screen sounds: what one would type to be rid of them."""
+    return " and ".join(clip.negatives or off_screen(clip))
+
+
+def cut_clips(
+    clips: Sequence[Clip], *, fps: float, sample_rate: int, seconds: float
+) -> tuple[tuple[Clip, ...], tuple[Failure, ...]]:
+    """Clips shortened to `seconds`, and a failure for each that has no such picture and sound.
+
+    Raises UserError where a clip's frame or sample rate differs from the ones asked for.
+    """
+    frames, samples = round(seconds * fps), round(seconds * sample_rate)
+    usable, failures = [], []
+    for clip in clips:
+        if clip.video is None or clip.audio is None:
+            failures.append(
+                Failure(clip=clip.provenance, condition="truth", reason="no picture or no sound")
+            )
+            continue
+        if (clip.fps, clip.sample_rate) != (fps, sample_rate):
+            raise UserError(
+                f"clip {clip.provenance}: {clip.fps} fps and {clip.sample_rate} Hz, but the model "
+                f"works at {fps} fps and {sample_rate} Hz"
+            )
+        if len(clip.video) < frames or len(clip.audio) < samples:
+            failures.append(
+                Failure(clip=clip.provenance, condition="truth", reason=f"shorter than {seconds} s")
+            )
+            continue
+        usable.append(
+            dataclasses.replace(
+                clip,
+                video=clip.video[:frames],
+                audio=clip.audio[:samples],
+                events=tuple(event for event in clip.events if event.time < seconds),
+            )
+        )
+    return tuple(usable), tuple(failures)

@@ -1,0 +1,143 @@
+"""A figure never stands alone: its interval, and what is scored by knowing nothing and everything.
+
+`lower_bound` is reached without looking or listening (another clip's sound, no prompt);
+`upper_bound` is the best this measurement can give (the codec's round trip of the true sound).
+For distances and error rates the lower bound is therefore the larger number.
+"""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from v2a_jax.evaluation.bootstrap import (
+    Statistic,
+    estimate,
+    percentile_interval,
+    ratio,
+    wilson_interval,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Score:
+    """A measured value with its confidence interval (low, high), bounds, and n clips or trials."""
+
+    value: float
+    low: float
+    high: float
+    lower_bound: float
+    upper_bound: float
+    n: int
+    unit: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether value, interval and both bounds were measured."""
+        figures = (self.value, self.low, self.high, self.lower_bound, self.upper_bound)
+        return all(map(math.isfinite, figures))
+
+
+class Sheet:
+    """Scores by name; what could not be measured is kept apart, with the reason."""
+
+    def __init__(self) -> None:
+        self.scores: dict[str, Score] = {}
+        self.skipped: dict[str, str] = {}
+
+    def add(self, name: str, score: Score) -> None:
+        """Takes a score; one without an interval or a bound is a figure without meaning."""
+        if score.complete:
+            self.scores[name] = score
+        else:
+            self.skipped[name] = "its value or one of its bounds is undefined on these clips"
+
+    def skip(self, name: str, reason: str) -> None:
+        """Notes a metric, or a family of metrics, that these clips cannot give."""
+        self.skipped[name] = reason
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How intervals are drawn: number of resamples, confidence (0..1), seed."""
+
+    resamples: int
+    confidence: float
+    seed: int
+
+
+def bootstrap_score(
+    rows_NK: np.ndarray,
+    *,
+    lower_bound: float,
+    upper_bound: float,
+    unit: str,
+    sampling: Sampling,
+    statistic: Statistic = ratio,
+) -> Score:
+    """Score of a statistic of per-clip terms float[N,K], with a percentile bootstrap interval."""
+    low, high = percentile_interval(rows_NK, statistic, **vars(sampling))
+    return Score(
+        value=estimate(rows_NK, statistic),
+        low=low,
+        high=high,
+        lower_bound=lower_bound,
+        upper_bound=upper_bound,
+        n=len(rows_NK),
+        unit=unit,
+    )
+
+
+def rate_score(
+    hits_N: np.ndarray, *, lower_bound: float, upper_bound: float, unit: str, sampling: Sampling
+) -> Score:
+    """Score of a share of N independent trials, with Wilson's interval."""
+    hits, trials = float(np.sum(hits_N)), len(hits_N)
+    low, high = wilson_interval(hits, trials, confidence=sampling.confidence)
+    return Score(
+        value=hits / trials,
+        low=low,
+        high=high,
+        lower_bound=lower_bound,
+        upper_bound=upper_bound,
+        n=trials,
+        unit=unit,
+    )
+
+
+def write_scores(scores: Mapping[str, Score], path: str | Path) -> None:
+    """Writes `scores.json`: strict JSON, so a score that is not complete raises ValueError."""
+    text = json.dumps(
+        {k: dataclasses.asdict(v) for k, v in scores.items()}, indent=2, allow_nan=False
+    )
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def read_scores(path: str | Path) -> dict[str, Score]:
+    """Reads what `write_scores` wrote."""
+    stored = json.loads(Path(path).read_text(encoding="utf-8"))
+    return {name: Score(**fields) for name, fields in stored.items()}
+
+
+def format_table(scores: Mapping[str, Score], confidence: float) -> str:
+    """Plain text, aligned: one line a score, with its interval between its bounds."""
+    interval = f"{confidence:.0%} interval"
+    rows = [("metric", "lower", "value", interval, "upper", "n", "unit")]
+    for name, score in scores.items():
+        span = f"{score.low:.3f} .. {score.high:.3f}"
+        bounds = f"{score.lower_bound:.3f}", f"{score.value:.3f}", span, f"{score.upper_bound:.3f}"
+        rows.append((name, *bounds, str(score.n), score.unit))
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    text_columns = (0, 6)
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if column in text_columns else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "-" * max(map(len, lines)))
+    return "\n".join(lines)

@@ -1,0 +1,161 @@
+"""The soundtracks that are judged: each held-out clip generated under each condition, once.
+
+The generator works on batches of one fixed size; the last batch is padded with its own last clip.
+A clip keeps its seed under every condition, so that conditions differ by nothing but the words.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from v2a_jax.errors import UserError
+from v2a_jax.evaluation.clips import Clip, Failure, cut_clips, negative_prompt, off_screen
+
+
+class Generator(Protocol):
+    """What evaluation needs of a model: clips of one length at one frame and sample rate."""
+
+    fps: float
+    sample_rate: int
+    seconds: float
+
+    def generate_batch(
+        self,
+        frames: np.ndarray,
+        prompts: Sequence[str],
+        negative_prompts: Sequence[str],
+        seeds: Sequence[int],
+    ) -> np.ndarray:
+        """Pictures uint8[B,F,H,W,3], B texts, B seeds -> float32[B,N,C]."""
+
+    def round_trip(self, audio: np.ndarray) -> np.ndarray:
+        """Codec encode and decode: float32[B,N,C] -> float32[B,N,C]."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Soundtracks:
+    """Per clip, in the order of `clips`, float32[N,C] at `sample_rate`.
+
+    `prompted` had the full caption. `unprompted` (no words) and `negative` (the full caption, and a
+    negative prompt against its off-screen sounds) hold only the clips at the positions
+    `off_screen`, in that order. `untrained` is empty where no untrained model was given.
+    """
+
+    sample_rate: int
+    clips: tuple[Clip, ...]
+    off_screen: tuple[int, ...]
+    true: tuple[np.ndarray, ...]
+    round_trip: tuple[np.ndarray, ...]
+    prompted: tuple[np.ndarray, ...]
+    unprompted: tuple[np.ndarray, ...]
+    negative: tuple[np.ndarray, ...]
+    untrained: tuple[np.ndarray, ...]
+    failures: tuple[Failure, ...]
+    attempts: int
+
+
+def render(
+    generator: Generator,
+    clips: Sequence[Clip],
+    *,
+    batch: int,
+    seed: int,
+    untrained: Generator | None,
+) -> Soundtracks:
+    """Generates every condition of every usable clip; raises UserError where none is usable."""
+    usable, unusable = cut_clips(
+        clips, fps=generator.fps, sample_rate=generator.sample_rate, seconds=generator.seconds
+    )
+    if not usable:
+        raise UserError(f"evaluate: none of {len(clips)} clips has picture and sound long enough")
+    positions = tuple(range(len(usable)))
+    named = tuple(position for position in positions if off_screen(usable[position]))
+    captions = [clip.captions["full"] for clip in usable]
+    nothing = [""] * len(usable)
+    against = [negative_prompt(clip) for clip in usable]
+    studio = _Studio(clips=usable, batch=batch, seed=seed)
+    tracks = {
+        "round_trip": studio.round_trip(generator),
+        "prompted": studio.generate("prompted", generator, positions, captions, nothing),
+        "unprompted": studio.generate("unprompted", generator, named, nothing, nothing),
+        "negative": studio.generate("negative", generator, named, captions, against),
+        "untrained": (
+            studio.generate("untrained", untrained, positions, captions, nothing)
+            if untrained is not None
+            else ()
+        ),
+    }
+    return Soundtracks(
+        sample_rate=generator.sample_rate,
+        clips=usable,
+        off_screen=named,
+        true=tuple(clip.audio for clip in usable),
+        failures=(*unusable, *studio.failures),
+        attempts=len(unusable) + sum(map(len, tracks.values())),
+        **tracks,
+    )
+
+
+class _Studio:
+    """Runs fixed-size batches over clips, and collects what came out unusable."""
+
+    def __init__(self, *, clips: Sequence[Clip], batch: int, seed: int) -> None:
+        self.failures: list[Failure] = []
+        self._clips, self._batch, self._seed = clips, batch, seed
+
+    def generate(
+        self,
+        condition: str,
+        generator: Generator,
+        positions: Sequence[int],
+        prompts: Sequence[str],
+        negatives: Sequence[str],
+    ) -> tuple[np.ndarray, ...]:
+        def of_batch(chosen: list[int]) -> np.ndarray:
+            return generator.generate_batch(
+                np.stack([self._clips[i].video for i in chosen]),
+                [prompts[i] for i in chosen],
+                [negatives[i] for i in chosen],
+                [self._seed + i for i in chosen],
+            )
+
+        return self._run(condition, positions, of_batch)
+
+    def round_trip(self, generator: Generator) -> tuple[np.ndarray, ...]:
+        def of_batch(chosen: list[int]) -> np.ndarray:
+            return generator.round_trip(np.stack([self._clips[i].audio for i in chosen]))
+
+        return self._run("round trip", range(len(self._clips)), of_batch)
+
+    def _run(
+        self,
+        condition: str,
+        positions: Sequence[int],
+        of_batch: Callable[[list[int]], np.ndarray],
+    ) -> tuple[np.ndarray, ...]:
+        tracks: list[np.ndarray] = []
+        for start in tqdm(range(0, len(positions), self._batch), desc=condition, leave=False):
+            chosen = list(positions[start : start + self._batch])
+            padded = chosen + chosen[-1:] * (self._batch - len(chosen))
+            sounds_BNC = np.asarray(of_batch(padded), np.float32)[: len(chosen)]
+            tracks += [
+                self._checked(condition, i, sound_NC)
+                for i, sound_NC in zip(chosen, sounds_BNC, strict=True)
+            ]
+        return tuple(tracks)
+
+    def _checked(self, condition: str, position: int, sound_NC: np.ndarray) -> np.ndarray:
+        """Judged as silence where it is no sound: a failure costs score, it never goes missing."""
+        clip = self._clips[position]
+        if sound_NC.shape == clip.audio.shape and np.isfinite(sound_NC).all():
+            return sound_NC
+        reason = (
+            f"shape {sound_NC.shape}, not {clip.audio.shape}"
+            if sound_NC.shape != clip.audio.shape
+            else "not finite"
+        )
+        self.failures.append(Failure(clip=clip.provenance, condition=condition, reason=reason))
+        return np.zeros_like(clip.audio)
