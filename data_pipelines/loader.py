@@ -1,0 +1,90 @@
+"""Batches of fixed shapes from clip records: what comes is a function of (seed, step) alone.
+
+Global batch s is positions s B .. (s + 1) B - 1 of the shuffled, endlessly repeated source, and the
+draws of an example are keyed by its position. Threads, restarts and the number of hosts change
+nothing; the only state of an iterator is the step.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+import grain
+import jax
+import numpy as np
+
+from data_pipelines.schema import ClipRecord
+from data_pipelines.transforms import Example, LoaderConfig
+from v2a_jax.errors import UserError
+from v2a_jax.types import Batch
+
+
+class Source(Protocol):
+    """Clip records with random access, from several threads at once."""
+
+    def __len__(self) -> int:
+        """Number of records."""
+
+    def __getitem__(self, index: int) -> ClipRecord:
+        """One record."""
+
+
+class _Numbered:
+    """A source whose items know their index, and whose errors name it."""
+
+    def __init__(self, source: Source):
+        self._source = source
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def __getitem__(self, index: int) -> tuple[int, ClipRecord]:
+        try:
+            return index, self._source[index]
+        except Exception as error:
+            raise UserError(
+                f"record {index} of {self._source!r} cannot be read: {error}"
+            ) from error
+
+
+class Loader:
+    """Batches from `source`; this host reads part `part` of `parts` of each of them.
+
+    `encode` turns a caption into token ids. Records that cannot be read, or that do not suit the
+    configuration, raise UserError.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        config: LoaderConfig,
+        *,
+        encode: Callable[[str], list[int]],
+        batch_size: int,
+        seed: int,
+        part: int = 0,
+        parts: int = 1,
+    ):
+        if not len(source):
+            raise UserError(f"{source!r} has no records")
+        if batch_size % parts:
+            raise UserError(f"a batch of {batch_size} does not divide over {parts} hosts")
+        examples = (
+            grain.MapDataset.source(_Numbered(source))
+            .seed(seed)
+            .shuffle()
+            .repeat()
+            .random_map(Example(config=config, encode=encode))
+        )
+        self._batches = examples.batch(batch_size // parts, batch_fn=stack)[part::parts]
+        self._reading = grain.ReadOptions(
+            num_threads=config.threads, prefetch_buffer_size=config.prefetch
+        )
+
+    def batches(self, start_step: int) -> Iterator[Batch]:
+        """This host's rows of batch `start_step` and of all after it, read ahead by threads."""
+        return iter(self._batches[start_step:].to_iter_dataset(self._reading))
+
+
+def stack(examples: Sequence[Batch]) -> Batch:
+    """One batch of several examples."""
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *examples)

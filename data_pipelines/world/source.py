@@ -1,0 +1,166 @@
+"""Random access to procedural clips: an index gives a clip, with no file behind it.
+
+clip = scene + 10^(snr/20) rms(scene) / rms(off-screen) * off-screen sound + room tone
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from data_pipelines.schema import ClipRecord
+from data_pipelines.world import draws as random
+from data_pipelines.world import offscreen, scenes, sound
+from data_pipelines.world.config import WorldConfig, validate
+from v2a_jax.types import Event
+
+WORLD_VERSION = "1"
+SNR = (-6.0, 9.0)  # dB of an off-screen sound over the scene
+LEVEL = (10 ** (-35 / 20), 10 ** (-16 / 20))  # bounds of its RMS, and its range over silence
+SOUND_OVER_SILENCE = 0.85  # of the silent scenes that may have an off-screen sound
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """All that is decided about a clip before it is rendered."""
+
+    draws: random.Draws
+    scene: scenes.Scene
+    extra: str  # off-screen kind, or ''
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.scene.labels + ((self.extra,) if self.extra else ())
+
+    def captions(self) -> dict[str, str]:
+        """Wordings by name; `onscreen` and `offscreen` name one of the two alone, or are ''."""
+        base = self.scene.wording
+        if not self.extra:
+            return dataclasses.asdict(base) | {"onscreen": base.full, "offscreen": ""}
+        kind = offscreen.KINDS[self.extra]
+        if not self.scene.labels:
+            alone = {"full": kind.phrase, "short": self.extra, "sound_only": kind.timbre}
+            return alone | {"onscreen": "", "offscreen": kind.phrase}
+        return {
+            "full": f"{base.full} while {kind.phrase}",
+            "short": f"{base.short}, {self.extra}",
+            "sound_only": f"{base.sound_only}, and {kind.timbre}",
+            "onscreen": base.full,
+            "offscreen": kind.phrase,
+        }
+
+
+class WorldSource:
+    """The clips of a config; picklable, safe to share between threads.
+
+    `overrides` fixes factors by name (those in a clip's `meta["factors"]`) and leaves the rest of
+    each clip as it was: two sources that differ in one override give counterfactual pairs.
+    """
+
+    def __init__(self, config: WorldConfig, overrides: Mapping[str, Any] | None = None) -> None:
+        """UserError when a field of `config` is out of bounds."""
+        validate(config)
+        self.config = config
+        self.overrides = dict(overrides or {})
+
+    def __len__(self) -> int:
+        return self.config.clips
+
+    def __getitem__(self, index: int) -> ClipRecord:
+        if not 0 <= index < len(self):
+            raise IndexError(f"{index} is not in [0, {len(self)})")
+        return _render(self.config, int(index), _plan(self.config, int(index), self.overrides))
+
+    def __repr__(self) -> str:
+        return f"WorldSource({self.config!r}, {self.overrides!r})"
+
+
+def world_caption(config: WorldConfig, index: int) -> dict[str, str]:
+    """The captions of clip `index`, without rendering it."""
+    return _plan(config, index, {}).captions()
+
+
+def vocabulary() -> tuple[str, ...]:
+    """Everything that can sound in the world, by label."""
+    return tuple(name for name in scenes.names() if name != "landscape") + tuple(offscreen.KINDS)
+
+
+def _class_of(config: WorldConfig, index: int) -> str:
+    """Each run of as many clips as there are classes has every class once, in random order."""
+    block, place = divmod(index, len(config.classes))
+    order = random.stream(config.seed, config.split, block, "classes").permutation(
+        len(config.classes)
+    )
+    return config.classes[order[place]]
+
+
+def _plan(config: WorldConfig, index: int, overrides: Mapping[str, Any]) -> _Plan:
+    draws = random.Draws(config.seed, config.split, index, overrides)
+    name = draws.choice("class", (_class_of(config, index),))
+    scene = scenes.draw(name, draws, config.seconds)
+    probability = config.offscreen_probability
+    if probability and not scene.labels:
+        probability = SOUND_OVER_SILENCE
+    kind = draws.choice("offscreen.kind", tuple(offscreen.KINDS))
+    present = draws.happens("offscreen.present", probability)
+    return _Plan(draws=draws, scene=scene, extra=kind if present else "")
+
+
+def _render(config: WorldConfig, index: int, plan: _Plan) -> ClipRecord:
+    base_N = plan.scene.sound(config.sample_rate, plan.draws.stream("noise"))
+    extra_N, extra_events = _offscreen(plan, base_N, config.sample_rate)
+    events = sorted(plan.scene.events + extra_events, key=lambda event: event.time)
+    captions = plan.captions()
+    meta = {
+        "seed": config.seed,
+        "split": config.split,
+        "index": index,
+        "world_version": WORLD_VERSION,
+        "factors": plan.draws.finish(),
+        "licence": "procedural",
+    }
+    return ClipRecord(
+        video=plan.scene.picture(config.fps, config.size),
+        fps=float(config.fps),
+        audio=sound.finish(base_N + extra_N, plan.draws.stream("room")),
+        sample_rate=config.sample_rate,
+        caption=captions["full"],
+        captions=captions,
+        negatives=_negatives(plan),
+        transcript="",
+        words=(),
+        labels=plan.labels,
+        events=tuple(events),
+        meta=meta,
+        provenance=f"world/{WORLD_VERSION}/{config.seed}/{config.split}/{index}",
+    )
+
+
+def _offscreen(
+    plan: _Plan, base_N: np.ndarray, sample_rate: int
+) -> tuple[np.ndarray, tuple[Event, ...]]:
+    """The off-screen sound at its level over the scene, and its events."""
+    snr = plan.draws.uniform("offscreen.snr", *SNR)
+    share = plan.draws.uniform("offscreen.level", 0.5, 0.9)
+    if not plan.extra:
+        return np.zeros(1), ()
+    time_N = np.arange(len(base_N)) / sample_rate
+    rng, noise = plan.draws.stream("offscreen.form"), plan.draws.stream("offscreen.noise")
+    wave_N, spans = offscreen.KINDS[plan.extra].make(rng, noise, time_N)
+    low, high = LEVEL
+    base = sound.rms(base_N)
+    level = np.clip(base * 10 ** (snr / 20), low, high) if base else low * (high / low) ** share
+    events = tuple(
+        Event(time=float(start), end=float(end), kind=plan.extra, onscreen=False)
+        for start, end in spans
+    )
+    return wave_N * level / sound.rms(wave_N), events
+
+
+def _negatives(plan: _Plan) -> tuple[str, ...]:
+    """Three lists of one to three sounds that the clip does not have."""
+    absent = [name for name in vocabulary() if name not in plan.labels]
+    rng = plan.draws.stream("negatives")
+    sizes = rng.integers(1, min(3, len(absent)) + 1, size=3)
+    return tuple(", ".join(rng.choice(absent, size, replace=False)) for size in sizes)
