@@ -1,6 +1,6 @@
 """Batches of fixed shapes from clip records: what comes is a function of (seed, step) alone.
 
-Global batch s is positions s B .. (s + 1) B - 1 of the shuffled, endlessly repeated source, and the
+Global batch s is positions s B .. (s + 1) B - 1 of the shuffled and repeated source, and the
 draws of an example are keyed by its position. Threads, restarts and the number of hosts change
 nothing; the only state of an iterator is the step.
 """
@@ -16,6 +16,8 @@ from data_pipelines.schema import ClipRecord
 from data_pipelines.transforms import Example, LoaderConfig
 from v2a_jax.errors import UserError
 from v2a_jax.types import Batch
+
+EPOCHS = 2**31  # endless for every purpose, and still countable
 
 
 class Source(Protocol):
@@ -72,7 +74,7 @@ class Loader:
             grain.MapDataset.source(_Numbered(source))
             .seed(seed)
             .shuffle()
-            .repeat()
+            .repeat(EPOCHS)
             .random_map(Example(config=config, encode=encode))
         )
         self._batches = examples.batch(batch_size // parts, batch_fn=stack)[part::parts]

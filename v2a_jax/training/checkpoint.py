@@ -1,0 +1,233 @@
+"""Checkpoints with Orbax: written in the background, atomically, and verified leaf by leaf.
+
+A checkpoint is one item: a flat dict from a leaf's path to its array. Among the leaves are the data
+cursor (the step) and a checksum a leaf: that of words w_i is sum_i w_i (2 i + 1) mod 2^32, which does
+not depend on how an array is sharded, and changes whenever a single word does.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from v2a_jax.errors import UserError
+from v2a_jax.training.state import TrainState
+from v2a_jax.types import Array, Params
+
+CHECKSUMS = "checksums"
+LISTED = 8  # names shown of leaves that differ
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CheckpointConfig:
+    """A checkpoint every `every` steps; the latest `keep` are kept."""
+
+    every: int
+    keep: int
+
+
+def flatten(tree: object) -> dict[str, Array]:
+    """Leaves by path, e.g. `params/encoder/w`."""
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+@jax.jit
+def checksum(x: Array) -> Array:
+    """uint32[] checksum of an array of any type of 1, 2 or 4 bytes."""
+    if x.dtype == jnp.bool_:
+        x = x.astype(jnp.uint8)
+    words = jax.lax.bitcast_convert_type(x, f"uint{8 * x.dtype.itemsize}").astype(jnp.uint32)
+    place, stride = jnp.zeros(words.shape, jnp.uint32), 1
+    for axis in reversed(range(words.ndim)):
+        index = jax.lax.broadcasted_iota(jnp.uint32, words.shape, axis)
+        place, stride = place + index * np.uint32(stride % 2**32), stride * words.shape[axis]
+    return jnp.sum(words * (2 * place + 1), dtype=jnp.uint32)
+
+
+class Checkpoints:
+    """The checkpoints of one run, in one directory; a context manager that waits for writes."""
+
+    def __init__(self, directory: pathlib.Path, keep: int):
+        training = ocp.training
+        self.directory = directory.absolute()
+        self._manager = training.Checkpointer(
+            self.directory,
+            save_decision_policy=training.save_decision_policies.FixedIntervalPolicy(1),
+            preservation_policy=training.preservation_policies.LatestN(keep),
+            cleanup_tmp_directories=True,
+        )
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._manager.close()
+        except Exception as failure:
+            if error is None:
+                raise self._unwritten(failure) from failure
+
+    def latest(self) -> int | None:
+        """Step of the newest complete checkpoint."""
+        found = self._manager.latest
+        return None if found is None else found.step
+
+    def save(self, state: TrainState) -> None:
+        """Starts writing; the state may be donated at once. UserError when a write has failed.
+
+        A step that is on disk already is left alone.
+        """
+        self.wait()
+        step, leaves = int(state.step), flatten(state)
+        if step == self.latest():
+            return
+        sums = jax.device_get([checksum(leaves[name]) for name in sorted(leaves)])
+        try:
+            item = leaves | {CHECKSUMS: np.array(sums, np.uint32)}
+            self._manager.save_async(step, item, force=True)
+        except Exception as error:
+            raise self._unwritten(error) from error
+
+    def wait(self) -> None:
+        """Returns once everything is on disk; UserError when a write has failed."""
+        try:
+            self._manager.wait()
+        except Exception as error:
+            raise self._unwritten(error) from error
+
+    def restore(self, abstract: TrainState) -> TrainState:
+        """The newest checkpoint, on the shardings of `abstract`.
+
+        Raises UserError when its leaves are not those of `abstract`, or when it is damaged.
+        """
+        wanted = flatten(abstract)
+        stored = _stored(self._manager)
+        place = self.directory / str(self.latest())
+        _compare(place, stored, wanted)
+        loaded = _load(self._manager, stored, wanted)
+        return jax.tree.unflatten(jax.tree.structure(abstract), [loaded[name] for name in wanted])
+
+    def _unwritten(self, error: Exception) -> UserError:
+        return UserError(f"cannot write a checkpoint under {self.directory}: {_reason(error)}")
+
+
+def restore_params(
+    directory: pathlib.Path, profile: str | None, sharding: jax.sharding.Sharding
+) -> Params:
+    """Parameters alone from a run's newest checkpoint, as a nested dict, all placed by `sharding`.
+
+    `profile` names an average, None the raw parameters. Raises UserError when there is none.
+    """
+    if not directory.is_dir():
+        raise UserError(f"no checkpoints in {directory}: train this stage first")
+    prefix = "params/" if profile is None else f"ema/{profile}/"
+    with ocp.training.Checkpointer(directory.absolute()) as manager:
+        if manager.latest is None:
+            raise UserError(f"no checkpoints in {directory}: train this stage first")
+        stored = _stored(manager)
+        wanted = {
+            name: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+            for name, leaf in stored.items()
+            if name.startswith(prefix)
+        }
+        if not wanted:
+            raise UserError(f"the checkpoints in {directory} have no '{prefix}' parameters")
+        loaded = _load(manager, stored, wanted)
+    return _nested({name.removeprefix(prefix): leaf for name, leaf in loaded.items()})
+
+
+def _stored(manager: ocp.training.Checkpointer) -> dict[str, Any]:
+    """Shape and type of every leaf in the newest checkpoint, by path."""
+    try:
+        return dict(manager.metadata(manager.latest).metadata)
+    except Exception as error:
+        raise _damaged(manager, _reason(error)) from error
+
+
+def _load(
+    manager: ocp.training.Checkpointer, stored: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> dict[str, Array]:
+    """The wanted leaves of the newest checkpoint, each of them checked against its checksum."""
+    sums = stored.get(CHECKSUMS)
+    if sums is None:
+        raise _damaged(manager, "it has no checksums")
+    context = ocp.Context()
+    context.pytree.loading.partial_load = True
+    request = dict(wanted) | {CHECKSUMS: np.empty(sums.shape, sums.dtype)}
+    try:
+        with context:
+            loaded = ocp.load(manager.latest.path, request)
+    except Exception as error:
+        raise _damaged(manager, _reason(error)) from error
+    names = sorted(name for name in stored if name != CHECKSUMS)
+    expected = dict(zip(names, np.asarray(loaded.pop(CHECKSUMS)), strict=True))
+    actual = jax.device_get({name: checksum(leaf) for name, leaf in loaded.items()})
+    altered = [name for name in wanted if actual[name] != expected[name]]
+    if altered:
+        raise _damaged(manager, f"wrong checksum of {_listed(altered)}")
+    return loaded
+
+
+def _compare(place: pathlib.Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """UserError that lists the leaves that are missing, left over, or of another shape or type."""
+    both = sorted(stored.keys() & wanted.keys(), key=_weights_first)
+    shapes = {
+        name: [f"{tree[name].dtype}{list(tree[name].shape)}" for tree in (stored, wanted)]
+        for name in both
+    }
+    problems = {
+        "missing": sorted(wanted.keys() - stored.keys(), key=_weights_first),
+        "left over": sorted(stored.keys() - wanted.keys() - {CHECKSUMS}, key=_weights_first),
+        "changed": [f"{name} {old} -> {new}" for name, (old, new) in shapes.items() if old != new],
+    }
+    found = [f"{kind}: {_listed(names)}" for kind, names in problems.items() if names]
+    if found:
+        raise UserError(f"checkpoint {place} is of another model ({'; '.join(found)})")
+
+
+def _weights_first(name: str) -> tuple[bool, str]:
+    return not name.startswith("params/"), name
+
+
+def _damaged(manager: ocp.training.Checkpointer, reason: str) -> UserError:
+    *older, latest = manager.checkpoints
+    before = f"from step {older[-1].step}" if older else "from the start"
+    return UserError(
+        f"checkpoint {latest.path} is damaged ({reason}): delete it to resume {before}"
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The first line of the innermost cause, where Orbax names the file."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f".. ({len(names)} in all)"] if len(names) > LISTED else []
+    return ", ".join([*names[:LISTED], *more])
+
+
+def _nested(flat: Mapping[str, Array]) -> Params:
+    tree: Params = {}
+    for path, leaf in flat.items():
+        *parents, name = path.split("/")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+        node[name] = leaf
+    return tree

@@ -1,0 +1,186 @@
+"""The one loop that trains every stage: begin or resume, step, watch, save, stop cleanly."""
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import jax
+from jax.sharding import Mesh, NamedSharding
+
+from v2a_jax.errors import UserError
+from v2a_jax.sharding import batch_sharding
+from v2a_jax.training.checkpoint import CheckpointConfig, Checkpoints
+from v2a_jax.training.ema import EmaConfig, profile_name
+from v2a_jax.training.feed import to_device
+from v2a_jax.training.heldout import Heldout
+from v2a_jax.training.interrupt import StopRequest
+from v2a_jax.training.optimizer import OptimizerConfig, make_optimizer, make_schedule
+from v2a_jax.training.stages import Stage
+from v2a_jax.training.state import TrainState, abstract_state, state_maker
+from v2a_jax.training.step import TrainStep, make_train_step
+from v2a_jax.training.watch import Watch
+from v2a_jax.training.workdir import bind_config, held
+from v2a_jax.types import Batch, Params
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """`batch_size` examples a step, taken in `accumulate` microbatches; intervals are in steps."""
+
+    steps: int
+    batch_size: int
+    accumulate: int
+    log_every: int
+    evaluate_every: int
+    evaluate_batches: int
+    sample_every: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """All that the loop is told; `seed` decides weights and noise."""
+
+    seed: int
+    run: RunConfig
+    checkpoint: CheckpointConfig
+    optimizer: OptimizerConfig
+    ema: EmaConfig
+
+
+class Data(Protocol):
+    """Where batches come from, as numpy arrays."""
+
+    def batches(self, start_step: int) -> Iterator[Batch]:
+        """This host's rows of global batch `start_step` and of all after it, without end."""
+
+
+def train(
+    stage: Stage,
+    config: TrainConfig,
+    *,
+    frozen: Params,
+    description: Mapping[str, Any],
+    mesh: Mesh,
+    data: Data,
+    heldout: Data,
+    sample_rate: int,
+    workdir: pathlib.Path,
+) -> bool:
+    """Trains, or resumes, `stage` in `workdir`; true when it has taken all of its steps.
+
+    `frozen` holds earlier stages' weights, on the mesh; `description` is the whole configuration,
+    JSON-able, that the folder is bound to. False means that a signal asked to stop; the state is
+    saved. Raises UserError when a metric is not finite, a checkpoint cannot be written or read, or
+    the folder belongs to another configuration.
+    """
+    _check(config, mesh)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(jax.set_mesh(mesh))
+        stack.enter_context(held(workdir))
+        checkpoints = stack.enter_context(
+            Checkpoints(workdir / "checkpoints", config.checkpoint.keep)
+        )
+        start = checkpoints.latest()
+        bind_config(workdir, description, started=start is not None)
+        watch = Watch(stage.name, config.run, workdir, start or 0, sample_rate)
+        stack.callback(watch.close)
+        loop = _Loop(
+            config=config,
+            frozen=frozen,
+            sharding=batch_sharding(mesh),
+            data=data,
+            checkpoints=checkpoints,
+            watch=watch,
+            heldout=Heldout(stage, frozen, heldout, config.run, batch_sharding(mesh), watch),
+            stop=stack.enter_context(StopRequest()),
+        )
+        if start is not None and start >= config.run.steps:
+            watch.say(f"all {config.run.steps} steps are done")
+            return True
+        return loop.run(*begin(stage, config, mesh, checkpoints))
+
+
+def begin(
+    stage: Stage, config: TrainConfig, mesh: Mesh, checkpoints: Checkpoints
+) -> tuple[TrainState, TrainStep]:
+    """The state to go on from, fresh or restored, and the function that takes it further."""
+    run = config.run
+    optimizer = make_optimizer(config.optimizer, stage, run.steps)
+    make = state_maker(stage, optimizer, config.ema, config.seed, mesh)
+    if checkpoints.latest() is None:
+        state = jax.jit(make)()
+    else:
+        state = checkpoints.restore(abstract_state(make, mesh))
+    schedule = make_schedule(config.optimizer, run.steps)
+    step = make_train_step(
+        stage, optimizer, schedule, config.ema, seed=config.seed, accumulate=run.accumulate
+    )
+    return state, step
+
+
+def _check(config: TrainConfig, mesh: Mesh) -> None:
+    run = config.run
+    shards = mesh.shape["data"] * mesh.shape["fsdp"]
+    counts = {f"run.{name}": value for name, value in dataclasses.asdict(run).items()}
+    saved = dataclasses.asdict(config.checkpoint)
+    counts |= {f"checkpoint.{name}": value for name, value in saved.items()}
+    low = [name for name, value in counts.items() if value < 1]
+    if low:
+        raise UserError(f"{', '.join(low)} must be at least 1")
+    if run.batch_size % (run.accumulate * shards):
+        raise UserError(
+            f"run.batch_size={run.batch_size} does not divide by run.accumulate={run.accumulate} "
+            f"times the {shards} batch shard(s) of the mesh"
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Loop:
+    """The loop with all that it works with."""
+
+    config: TrainConfig
+    frozen: Params
+    sharding: NamedSharding
+    data: Data
+    checkpoints: Checkpoints
+    watch: Watch
+    heldout: Heldout
+    stop: StopRequest
+
+    def run(self, state: TrainState, train_step: TrainStep) -> bool:
+        """Steps until the last one, or until asked to stop; the state is on disk afterwards."""
+        run, start = self.config.run, int(state.step)
+        batches = self.data.batches(start)
+        finished = True
+        for step in range(start + 1, run.steps + 1):
+            if self.stop.before(step):
+                finished = False
+                break
+            batch = to_device(next(batches), self.sharding, run.batch_size)
+            state, metrics = train_step(state, self.frozen, batch)
+            self.watch.push(step, metrics)
+            self._between(step, state)
+        self._save(state)
+        self.checkpoints.wait()
+        if not finished:
+            self.watch.say(f"stopped and saved at step {int(state.step)} of {run.steps}")
+        return finished
+
+    def _between(self, step: int, state: TrainState) -> None:
+        """What is due after this step; a checkpoint comes last, when all before it is logged."""
+        run = self.config.run
+        weights = state.ema[profile_name(self.config.ema.sigma_rel[0])]
+        if step % run.evaluate_every == 0 or step == run.steps:
+            self.watch.flush()
+            self.heldout.evaluate(step, weights)
+        if step % run.sample_every == 0 or step == run.steps:
+            self.heldout.listen(step, weights)
+        if step % self.config.checkpoint.every == 0:
+            self._save(state)
+
+    def _save(self, state: TrainState) -> None:
+        """Saves what the last metrics have shown to be finite."""
+        self.watch.flush()
+        self.checkpoints.save(state)

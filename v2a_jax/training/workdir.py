@@ -1,0 +1,82 @@
+"""A run's folder: held by one process at a time, and bound to the configuration it began with."""
+
+import contextlib
+import fcntl
+import json
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+
+from v2a_jax.errors import UserError
+
+# Fields, or whole sections, that may change when a run resumes: they alter neither the model, the
+# data nor the order of the examples.
+MAY_CHANGE = (
+    "run.steps",
+    "run.accumulate",
+    "run.log_every",
+    "run.evaluate_every",
+    "run.evaluate_batches",
+    "run.sample_every",
+    "checkpoint",
+    "mesh",
+    "data.loader.threads",
+    "data.loader.prefetch",
+    "sampler",
+    "watermark",
+)
+
+
+@contextlib.contextmanager
+def held(workdir: pathlib.Path) -> Iterator[None]:
+    """Creates the folder and keeps other runs out; UserError when one is in it.
+
+    The first host holds the folder for all hosts of its run.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise UserError(f"--workdir {workdir} is not a folder") from error
+    with open(workdir / ".lock", "w") as lock:
+        try:
+            if jax.process_index() == 0:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"another process is training in {workdir}") from error
+        yield
+
+
+def bind_config(workdir: pathlib.Path, config: Mapping[str, Any], started: bool) -> None:
+    """Writes `config.json`; once training has started, UserError lists fields that now differ."""
+    path = workdir / "config.json"
+    if started and path.exists():
+        old, new = _fields(json.loads(path.read_text())), _fields(json.loads(json.dumps(config)))
+        changes = [
+            f"{name} {old.get(name)} -> {new.get(name)}"
+            for name in sorted(old.keys() | new.keys())
+            if old.get(name) != new.get(name) and not _may_change(name)
+        ]
+        if changes:
+            raise UserError(
+                f"{workdir} was started with another configuration ({'; '.join(changes)}): "
+                "take another --workdir, or delete this one"
+            )
+    if jax.process_index() > 0:
+        return
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    temporary.replace(path)
+
+
+def _fields(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        nested = isinstance(value, Mapping)
+        flat |= _fields(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return flat
+
+
+def _may_change(name: str) -> bool:
+    return any(name == allowed or name.startswith(f"{allowed}.") for allowed in MAY_CHANGE)
