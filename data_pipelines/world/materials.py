@@ -19,7 +19,8 @@ class Material:
     fundamental    lowest mode, Hz
     ratios, amps   of the modes
     click          level of the contact's noise
-    level          radiated amplitude; keeps clips of all materials in -35..-15 dBFS
+    level          radiated amplitude: clips lie in -35..-15 dBFS; the briefest sounds, held by
+                   the ceiling, somewhat below
     adjective      how captions call a thing made of it
     timbre         how captions call its sound
     colour         RGB 0..255
@@ -55,7 +56,7 @@ MATERIALS = {
         ratios=(1, 2.777, 5.18, 7.378, 11.2),
         amps=(1, 0.45, 0.25, 0.2, 0.1),
         click=0.25,
-        level=0.8,
+        level=1.0,
         adjective="wooden",
         timbre="woody knock",
         colour=(150, 96, 48),
@@ -69,7 +70,7 @@ MATERIALS = {
         ratios=(1, 2.756, 5.404, 8.933, 13.34, 18.6),
         amps=(1, 0.7, 0.6, 0.45, 0.3, 0.2),
         click=0.08,
-        level=0.12,
+        level=0.25,
         adjective="metal",
         timbre="long metallic ring",
         colour=(150, 154, 162),
@@ -83,7 +84,7 @@ MATERIALS = {
         ratios=(1, 2.32, 4.25, 6.63, 9.38),
         amps=(1, 0.6, 0.35, 0.2, 0.1),
         click=0.05,
-        level=0.3,
+        level=0.7,
         adjective="glass",
         timbre="bright glassy ting",
         colour=(96, 222, 232),
@@ -97,7 +98,7 @@ MATERIALS = {
         ratios=(1, 1.59, 2.14, 2.65, 3.5, 4.9),
         amps=(1, 0.5, 0.5, 0.35, 0.3, 0.2),
         click=0.12,
-        level=0.4,
+        level=0.7,
         adjective="ceramic",
         timbre="short clink",
         colour=(244, 240, 230),
@@ -111,7 +112,7 @@ MATERIALS = {
         ratios=(1, 1.777, 2.378, 3.377),
         amps=(1, 0.6, 0.5, 0.3),
         click=0.3,
-        level=0.9,
+        level=0.85,
         adjective="plastic",
         timbre="dry plastic tap",
         colour=(120, 214, 40),
@@ -125,7 +126,7 @@ MATERIALS = {
         ratios=(1, 1.5, 2.1, 3.0, 4.2),
         amps=(1, 0.8, 0.6, 0.5, 0.4),
         click=0.8,
-        level=0.9,
+        level=0.75,
         adjective="stone",
         timbre="hard stony clack",
         colour=(74, 70, 68),
@@ -139,7 +140,7 @@ MATERIALS = {
         ratios=(1, 1.9, 2.8),
         amps=(1, 0.4, 0.15),
         click=0.05,
-        level=1.3,
+        level=1.25,
         adjective="rubber",
         timbre="dull rubbery thud",
         colour=(36, 70, 200),
@@ -153,7 +154,7 @@ MATERIALS = {
         ratios=(1, 1.594, 2.136, 2.296, 2.653, 2.918),
         amps=(1, 0.5, 0.35, 0.3, 0.2, 0.15),
         click=0.15,
-        level=0.6,
+        level=0.5,
         adjective="skin",
         timbre="drum beat",
         colour=(232, 204, 158),

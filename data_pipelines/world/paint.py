@@ -51,7 +51,7 @@ def stamp(
     rgb, alpha = brush(dx, dy)
     at = np.arange(frames)[:, None, None], rows_FP[:, :, None], cols_FP[:, None, :]
     below = video[at].astype(np.float32)
-    video[at] = below + alpha[..., None] * (rgb - below) + 0.5
+    video[at] = below + alpha[..., None] * (np.clip(rgb, 0, 255) - below) + 0.49
 
 
 def _window(middle_F: np.ndarray, reach: float, limit: int) -> np.ndarray:

@@ -13,15 +13,14 @@ from v2a_jax.types import Event
 
 BALLS = ("wood", "metal", "glass", "plastic", "rubber")
 FLOOR = 0.86
-METRE = 0.66  # of the frame
-RADIUS = 0.085  # of the frame, at size 1
+METRE = 0.56  # of the frame
+RADIUS = 0.1  # of the frame, at size 1
 SQUASH = 0.03  # s
 REST_SPEED = 0.12  # m/s: slower ends the bouncing
 REST_FLIGHT = 0.08  # s: and so do flights too short to be seen, or heard apart
 TOP_SPEED = math.sqrt(2 * 9.8 * 1.0)  # m/s of the fastest ball, strength 1
 _BOARD = dataclasses.replace(MATERIALS["wood"], fundamental=110, click=0.0)
 _BOARD_GAIN = 0.12
-_GAIN = 0.5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,7 +49,7 @@ class Bounce(Scene):
         hits = self.time_E, self.speed_E / TOP_SPEED, samples, sample_rate, noise
         ball_N = sound.struck(MATERIALS[self.material], self.size, self.jitter, *hits)
         board_N = sound.struck(_board(self.material), 1.0, np.ones(8), *hits)
-        return _GAIN * (ball_N + _BOARD_GAIN * board_N)
+        return ball_N + _BOARD_GAIN * board_N
 
     def picture(self, fps: int, size: int) -> np.ndarray:
         time_F = stage.frame_times(self.seconds, fps)

@@ -17,9 +17,9 @@ SWING = 0.14  # s from the top of the swing to contact
 LIFT = 0.24  # of the frame, from contact to the top of the swing
 HEAD = 0.055  # radius of the mallet's head, of the frame
 SHAKE = 0.08  # s a struck thing shakes
-_HEIGHTS = {"bar": 0.10, "block": 0.20, "bowl": 0.12, "drum": 0.18}  # of the frame, at size 1
-_WIDTHS = {"bar": 0.24, "block": 0.16, "bowl": 0.24, "drum": 0.22}
-_GAIN = 0.35
+_HEIGHTS = {"bar": 0.13, "block": 0.22, "bowl": 0.14, "drum": 0.18}  # of the frame, at size 1
+_WIDTHS = {"bar": 0.24, "block": 0.19, "bowl": 0.24, "drum": 0.22}
+_GAIN = 0.9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
