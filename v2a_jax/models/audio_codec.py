@@ -13,7 +13,7 @@ from flax import nnx
 from jax.nn import initializers
 
 from v2a_jax.models import spectral
-from v2a_jax.models.layers import ConvNeXt, Linear, RMSNorm, Stack, parameter
+from v2a_jax.models.layers import ConvNeXt, Linear, RMSNorm, Stack, StackConfig, parameter
 from v2a_jax.types import Array
 
 
@@ -32,7 +32,7 @@ class CodecConfig:
     width: int
     blocks: int
     kernel: int
-    remat: str
+    stack: StackConfig
 
     @property
     def samples_per_latent(self) -> int:
@@ -62,7 +62,7 @@ class AudioCodec(nnx.Module):
 
         def blocks(width: int, count: int) -> Stack:
             return Stack(
-                lambda r: ConvNeXt(width, c.kernel, rngs=r), count, remat=c.remat, rngs=rngs
+                lambda r: ConvNeXt(width, c.kernel, rngs=r), count, config=c.stack, rngs=rngs
             )
 
         axes = (None, "embed")
@@ -91,7 +91,9 @@ class AudioCodec(nnx.Module):
         x_BTD = self.encode_latents(self.merge(fold(x_BTD, self.config.stride)))
         moments = self.moments(self.encode_norm(x_BTD)).astype(jnp.float32)
         mean, log_variance = jnp.split(moments, 2, axis=-1)
-        return mean, jnp.clip(log_variance, -12.0, 4.0)
+        # Starts at a standard deviation of e^-3: noise as large as the means would teach the decoder
+        # to ignore the latents before the encoder has said anything.
+        return mean, jnp.clip(log_variance - 6.0, -12.0, 4.0)
 
     def decode(self, z_BTL: Array) -> Array:
         """float32 [B, T samples_per_latent, C]."""

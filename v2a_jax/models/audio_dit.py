@@ -19,6 +19,7 @@ from v2a_jax.models.layers import (
     QKV,
     Linear,
     Stack,
+    StackConfig,
     attend,
     depthwise,
     embedding_lookup,
@@ -47,7 +48,7 @@ class DiTConfig:
     joint_blocks: int
     audio_blocks: int
     kernel: int
-    remat: str
+    stack: StackConfig
 
 
 class Stream(nnx.Module):
@@ -126,13 +127,13 @@ class AudioDiT(nnx.Module):
         self.joint = Stack(
             lambda r: JointBlock(c.width, c.heads, rngs=r),
             c.joint_blocks,
-            remat=c.remat,
+            config=c.stack,
             rngs=rngs,
         )
         self.alone = Stack(
             lambda r: AudioBlock(c.width, c.heads, c.kernel, rngs=r),
             c.audio_blocks,
-            remat=c.remat,
+            config=c.stack,
             rngs=rngs,
         )
         self.final = Linear((c.width,), (2, c.width), axes=into + (None,), rngs=rngs, scale=0.0)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
 
-from v2a_jax.models.layers import MLP, ConvNeXt, Linear, Stack, parameter
+from v2a_jax.models.layers import MLP, ConvNeXt, Linear, Stack, StackConfig, parameter
 from v2a_jax.types import Array
 
 
@@ -23,6 +23,7 @@ class PerceptionConfig:
     blocks: int
     kernel: int
     picture: int
+    stack: StackConfig
 
 
 class AudioTower(nnx.Module):
@@ -32,7 +33,7 @@ class AudioTower(nnx.Module):
         c = config
         self.enter = Linear((latent,), (c.width,), axes=(None, "embed"), rngs=rngs)
         self.stack = Stack(
-            lambda r: ConvNeXt(c.width, c.kernel, rngs=r), c.blocks, remat="none", rngs=rngs
+            lambda r: ConvNeXt(c.width, c.kernel, rngs=r), c.blocks, config=c.stack, rngs=rngs
         )
         self.local = Linear((c.width,), (c.embedding,), axes=("embed", None), rngs=rngs)
         self.whole = MLP(2 * c.width, c.width, out=c.embedding, rngs=rngs)

@@ -11,6 +11,7 @@ from v2a_jax.diffusion.path import FlowPath
 from v2a_jax.models.audio_codec import AudioCodec, CodecConfig
 from v2a_jax.models.audio_dit import AudioDiT, DiTConfig
 from v2a_jax.models.functional import Functional
+from v2a_jax.models.layers import StackConfig
 from v2a_jax.models.text_encoder import TextConfig, TextEncoder
 from v2a_jax.models.video_tokenizer import VideoConfig, VideoTokenizer
 from v2a_jax.types import Array, Conditions, Params
@@ -34,12 +35,14 @@ class System:
     def from_config(config: Mapping[str, Any]) -> "System":
         """The system that `config.model` and `config.path` describe."""
         model = config["model"]
-        codec = build(CodecConfig, model["codec"])
-        video = build(VideoConfig, model["video"])
-        text = build(TextConfig, model["text"])
+        stack = build(StackConfig, model["stack"])
+        codec = build(CodecConfig, model["codec"], stack=stack)
+        video = build(VideoConfig, model["video"], stack=stack)
+        text = build(TextConfig, model["text"], stack=stack)
         dit = build(
             DiTConfig,
             model["dit"],
+            stack=stack,
             latent=codec.latent,
             latent_rate=codec.latent_rate,
             sync_rate=float(video.fps),

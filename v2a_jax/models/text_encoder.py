@@ -6,7 +6,15 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
 
-from v2a_jax.models.layers import Block, Linear, RMSNorm, Stack, embedding_lookup, parameter
+from v2a_jax.models.layers import (
+    Block,
+    Linear,
+    RMSNorm,
+    Stack,
+    StackConfig,
+    embedding_lookup,
+    parameter,
+)
 from v2a_jax.types import Array
 
 
@@ -19,7 +27,7 @@ class TextConfig:
     width: int
     heads: int
     blocks: int
-    remat: str
+    stack: StackConfig
 
 
 class TextEncoder(nnx.Module):
@@ -31,7 +39,7 @@ class TextEncoder(nnx.Module):
         self.tokens = parameter(rngs, (c.vocabulary, c.width), (None, None), init)
         self.positions = parameter(rngs, (c.length, c.width), (None, None), init)
         self.stack = Stack(
-            lambda r: Block(c.width, c.heads, rngs=r), c.blocks, remat=c.remat, rngs=rngs
+            lambda r: Block(c.width, c.heads, rngs=r), c.blocks, config=c.stack, rngs=rngs
         )
         self.norm = RMSNorm(c.width, rngs=rngs)
         self.pool = Linear((c.width,), (c.width,), axes=("embed", None), rngs=rngs)

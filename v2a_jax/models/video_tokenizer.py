@@ -12,7 +12,16 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
 
-from v2a_jax.models.layers import MLP, Block, ConvNeXt, Linear, RMSNorm, Stack, parameter
+from v2a_jax.models.layers import (
+    MLP,
+    Block,
+    ConvNeXt,
+    Linear,
+    RMSNorm,
+    Stack,
+    StackConfig,
+    parameter,
+)
 from v2a_jax.types import Array
 
 
@@ -33,7 +42,7 @@ class VideoConfig:
     reach: int
     kernel: int
     semantic_frames: int
-    remat: str
+    stack: StackConfig
 
 
 class VideoTokenizer(nnx.Module):
@@ -50,7 +59,7 @@ class VideoTokenizer(nnx.Module):
         self.space = Stack(
             lambda r: Block(c.space_width, c.space_heads, rngs=r),
             c.space_blocks,
-            remat=c.remat,
+            config=c.stack,
             rngs=rngs,
         )
         self.space_norm = RMSNorm(c.space_width, rngs=rngs)
@@ -60,10 +69,10 @@ class VideoTokenizer(nnx.Module):
         pooled = c.space_heads * c.space_width
         self.to_frame = Linear((pooled,), (c.width,), axes=(None, "embed"), rngs=rngs)
         self.local = Stack(
-            lambda r: ConvNeXt(c.width, c.kernel, rngs=r), c.reach, remat=c.remat, rngs=rngs
+            lambda r: ConvNeXt(c.width, c.kernel, rngs=r), c.reach, config=c.stack, rngs=rngs
         )
         self.time = Stack(
-            lambda r: Block(c.width, c.heads, rngs=r), c.blocks, remat=c.remat, rngs=rngs
+            lambda r: Block(c.width, c.heads, rngs=r), c.blocks, config=c.stack, rngs=rngs
         )
         self.sync_norm = RMSNorm(c.width, rngs=rngs)
         self.to_semantic = MLP(pooled, 2 * c.width, out=c.width, rngs=rngs)

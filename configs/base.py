@@ -1,0 +1,153 @@
+"""Every default, in one place: a model of about 150 M parameters on the procedural world.
+
+`get_config(STAGE)` gives the config of one stage; the other files change only what differs. Any
+field can be set on the command line, as in `--config.optimizer.learning_rate=1e-4`.
+"""
+
+from ml_collections import ConfigDict
+
+FPS = 25  # frames a second of the model's clock; sync tokens and latents keep the same rate
+
+
+def model() -> dict:
+    """Sizes of the models; sections are the config dataclasses beside the models."""
+    return dict(
+        stack=dict(remat="dots", unroll=False),
+        codec=dict(
+            sample_rate=16000,
+            channels=1,
+            window=640,
+            hop=160,
+            stride=4,
+            latent=32,
+            frame_width=256,
+            frame_blocks=2,
+            width=512,
+            blocks=4,
+            kernel=5,
+        ),
+        discriminators=dict(periods=(2, 3, 5, 7), windows=(512, 1024, 2048), width=64, layers=4),
+        video=dict(
+            size=96,
+            fps=FPS,
+            patch=8,
+            space_width=256,
+            space_heads=4,
+            space_blocks=4,
+            width=384,
+            heads=6,
+            blocks=4,
+            reach=2,
+            kernel=5,
+            semantic_frames=25,
+        ),
+        text=dict(
+            vocabulary=4096,
+            length=77,
+            width=384,
+            heads=6,
+            blocks=4,
+        ),
+        perception=dict(embedding=256, width=256, blocks=4, kernel=5, picture=12),
+        dit=dict(
+            width=640,
+            heads=10,
+            joint_blocks=4,
+            audio_blocks=8,
+            kernel=5,
+        ),
+    )
+
+
+def losses() -> dict:
+    """Weights of each stage's terms."""
+    return dict(
+        codec_loss=dict(
+            windows=(256, 512, 1024, 2048),
+            bands=(32, 48, 64, 80),
+            floor=3e-5,
+            mel=1.0,
+            stft=0.5,
+            phase=0.5,
+            kl=0.003,
+            adversarial=0.0,
+            matching=1.0,
+        ),
+        perception_loss=dict(contrast=0.2, sound=1.0, words=0.3, picture=1.0, robust=1.0, every=2),
+        path=dict(mean=0.0, std=1.0, shift=1.0),
+        drop=dict(video=0.1, text=0.1, transcript=0.1),
+    )
+
+
+def data() -> dict:
+    """Where clips come from, and how they become batches."""
+    return dict(
+        # `world` needs no files; a folder of `v2a world` or `v2a prepare` is given by its path.
+        train="world",
+        validation="world",
+        world=dict(
+            seed=0,
+            clips=100_000,
+            seconds=8.0,
+            fps=FPS,
+            size=96,
+            sample_rate=16000,
+            classes=("impact", "bounce", "landscape"),
+            offscreen_probability=0.5,
+        ),
+        tokenizer_clips=20_000,
+        loader=dict(
+            seconds=8.0,
+            transcript_length=256,
+            captions=dict(full=0.6, short=0.15, sound_only=0.1, offscreen=0.1, none=0.05),
+            max_severity=0.7,
+            threads=4,
+            prefetch=4,
+        ),
+    )
+
+
+def get_config(stage: str = "diffusion") -> ConfigDict:
+    """The config of a stage: codec, perception or diffusion."""
+    return ConfigDict(
+        dict(
+            stage=stage,
+            seed=0,
+            dtype="float32",
+            model=model(),
+            data=data(),
+            **losses(),
+            run=dict(
+                steps=300_000,
+                batch_size=512,
+                accumulate=1,
+                log_every=50,
+                evaluate_every=2000,
+                evaluate_batches=4,
+                sample_every=10_000,
+            ),
+            optimizer=dict(
+                learning_rate=1e-4,
+                schedule="cosine",
+                warmup=1000,
+                final_fraction=0.05,
+                b1=0.9,
+                b2=0.95,
+                eps=1e-8,
+                weight_decay=0.01,
+                clip_norm=1.0,
+            ),
+            ema=dict(sigma_rel=(0.05,)),
+            checkpoint=dict(every=2000, keep=3),
+            mesh=dict(data=-1, fsdp=1, tensor=1),
+            sampler=dict(
+                steps=25,
+                solver="euler",
+                video_scale=2.0,
+                text_scale=3.0,
+                buckets=(8.0,),
+                overlap=0.96,
+            ),
+            watermark=dict(strength_db=-14.5, min_db=0.3, max_db=2.5),
+        )
+    )

@@ -1,0 +1,126 @@
+"""A bundle: weights of all parts, tokenizer, config, provenance and model card in one folder."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from v2a_jax.errors import UserError
+from v2a_jax.models.system import System
+from v2a_jax.models.tokenizer import Tokenizer
+from v2a_jax.types import Params
+
+FORMAT = 1
+CONFIG, WEIGHTS, TOKENIZER = "bundle.json", "weights", "tokenizer.model"
+CARD, PROVENANCE = "MODEL_CARD.md", "provenance.json"
+PARTS = ("codec", "video", "text", "dit")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A loaded bundle; `digest` is a SHA-256 over all of its files."""
+
+    config: Mapping[str, Any]
+    system: System
+    weights: Params
+    tokenizer: Tokenizer
+    provenance: Mapping[str, Any]
+    digest: str
+
+
+def save_bundle(
+    directory: pathlib.Path,
+    *,
+    config: Mapping[str, Any],
+    weights: Params,
+    tokenizer: Tokenizer,
+    provenance: Mapping[str, Any],
+    card: str,
+) -> None:
+    """Writes the folder whole or not at all; UserError when something is in its place."""
+    _check_replaceable(directory)
+    draft = directory.with_name(f".{directory.name}.{os.getpid()}")
+    try:
+        draft.mkdir(parents=True)
+        ocp.save_pytree(draft.absolute() / WEIGHTS, weights)
+        (draft / TOKENIZER).write_bytes(tokenizer.model)
+        (draft / PROVENANCE).write_text(json.dumps(provenance, indent=2, sort_keys=True))
+        (draft / CARD).write_text(card)
+        content = {"format": FORMAT, "config": config}
+        (draft / CONFIG).write_text(json.dumps(content, indent=2, sort_keys=True))
+        shutil.rmtree(directory, ignore_errors=True)
+        draft.rename(directory)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _check_replaceable(directory: pathlib.Path) -> None:
+    """Only a bundle or an empty folder may be replaced."""
+    if not directory.exists() or (directory / CONFIG).is_file():
+        return
+    if not directory.is_dir() or any(directory.iterdir()):
+        raise UserError(f"{directory} exists and is not a bundle: choose another --out")
+
+
+def load_bundle(directory: str | os.PathLike) -> Bundle:
+    """The bundle in a folder; UserError with a line for whatever is wrong with it."""
+    folder = pathlib.Path(directory)
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"{folder} is not a bundle: it has no {CONFIG}")
+    try:
+        content = json.loads((folder / CONFIG).read_text())
+        provenance = json.loads((folder / PROVENANCE).read_text())
+        tokenizer = Tokenizer((folder / TOKENIZER).read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f"bundle {folder} is damaged: {error}") from error
+    if content.get("format") != FORMAT:
+        raise UserError(f"bundle {folder} has format {content.get('format')}, not {FORMAT}")
+    system = System.from_config(content["config"])
+    return Bundle(
+        config=content["config"],
+        system=system,
+        weights=_load_weights(folder, system),
+        tokenizer=tokenizer,
+        provenance=provenance,
+        digest=folder_digest(folder),
+    )
+
+
+def _load_weights(folder: pathlib.Path, system: System) -> Params:
+    """Weights of every part, compared leaf by leaf with what the config says."""
+    wanted = {name: getattr(system, name).shapes for name in PARTS}
+    try:
+        loaded = ocp.load_pytree(folder.absolute() / WEIGHTS)
+    except Exception as error:  # Orbax raises many kinds for a damaged folder
+        raise UserError(f"bundle {folder}: its weights cannot be read ({error})") from error
+    expected, found = _shapes(wanted), _shapes(loaded)
+    differing = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k))
+    if differing:
+        raise UserError(
+            f"bundle {folder}: {len(differing)} weights are not those of its config "
+            f"({', '.join(differing[:5])})"
+        )
+    return jax.tree.map(np.asarray, loaded)
+
+
+def _shapes(tree: Params) -> dict[str, tuple[int, ...]]:
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in leaves}
+
+
+def folder_digest(folder: pathlib.Path) -> str:
+    """SHA-256 over the names and contents of all files of a folder, in order."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
+    return total.hexdigest()

@@ -1,0 +1,144 @@
+"""The sampler: one jitted function from frames, token ids and a seed to a marked waveform.
+
+Conditions are encoded once; guidance branches and variations are one batch; the ODE is one
+`lax.scan`; the mark is added before anything leaves. Compiled once for each shape of request.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from v2a_jax.diffusion import guidance, solvers
+from v2a_jax.models.system import System
+from v2a_jax.types import Array, Conditions, Params
+from v2a_jax.watermark import embed, grid
+from v2a_jax.watermark.key import Pattern
+from v2a_jax.watermark.mask import DepthConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SamplerConfig:
+    """`buckets` are the clip lengths compiled for, `overlap` what two windows share: seconds."""
+
+    steps: int
+    solver: str
+    video_scale: float
+    text_scale: float
+    buckets: tuple[float, ...]
+    overlap: float
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """B videos, V variations of each, K latents handed on from the window before.
+
+    video uint8[B,F,H,W,3]; prompt, negative int32[B,L]; transcript int32[B,M]; seed uint32[B,V];
+    window int32[] its number; prefix float32[B,V,K,L] and has_prefix bool[]; start int32[], the
+    watermark cell at which it begins; payload int32[16]; video_scale, text_scale float32[].
+    """
+
+    video: Array
+    prompt: Array
+    negative: Array
+    transcript: Array
+    seed: Array
+    window: Array
+    prefix: Array
+    has_prefix: Array
+    start: Array
+    payload: Array
+    video_scale: Array
+    text_scale: Array
+
+
+class Sampler:
+    """Compiled functions of one system; weights and key material are arguments."""
+
+    def __init__(
+        self, system: System, config: SamplerConfig, depth: DepthConfig, *, steps: int, solver: str
+    ):
+        self.system, self.config, self.depth = system, config, depth
+        self.steps, self.solver = steps, solver
+        self._jitted = jax.jit(self._sample)
+
+    @property
+    def compilations(self) -> int:
+        """How many programs were compiled so far: one for each shape of request."""
+        return self._jitted._cache_size()
+
+    def __call__(self, weights: Params, pattern: Pattern, request: Request) -> tuple[Array, Array]:
+        """Marked waveforms float32[B,V,N,C], and the latents that the next window continues."""
+        return self._jitted(weights, pattern, request)
+
+    def _sample(self, weights: Params, pattern: Pattern, request: Request) -> tuple[Array, Array]:
+        videos, variations = request.seed.shape
+        rows = functools.partial(jnp.repeat, repeats=variations, axis=0)
+        given = self._conditions(weights, request, rows)
+        latents = self._integrate(weights, given, request)
+        audio = self.system.codec.apply(weights["codec"], latents, method="to_audio")
+        marked = embed.embed(
+            audio,
+            pattern,
+            request.payload,
+            sample_rate=self.system.codec_config.sample_rate,
+            depth=self.depth,
+            offset=mark_phase(request.seed.reshape(-1)) + request.start,
+        )
+        split = functools.partial(jnp.reshape, shape=(videos, variations, -1, latents.shape[-1]))
+        return marked.reshape(videos, variations, *marked.shape[1:]), split(latents)
+
+    def _conditions(self, weights: Params, request: Request, rows: Any) -> Conditions:
+        """The four branches of every row, from one pass of the encoders."""
+        there = jnp.ones(request.video.shape[0], bool)
+        prompted = self.system.conditions(
+            weights, request.video, request.prompt, request.transcript, there
+        )
+        text, text_mask = self.system.read(weights, request.negative)
+        negative = dataclasses.replace(
+            prompted,
+            text=text,
+            text_mask=text_mask,
+            use_text=jnp.any(request.negative != 0, axis=1),
+        )
+        return guidance.branches(*jax.tree.map(rows, (prompted, negative)))
+
+    def _integrate(self, weights: Params, given: Conditions, request: Request) -> Array:
+        """Latents [B V, T, latent] from seeded noise, continuing the prefix where there is one."""
+        system = self.system
+        length = round(
+            request.video.shape[1] / system.video_config.fps * system.codec_config.latent_rate
+        )
+        shape = (length, system.codec_config.latent)
+        keys = jax.vmap(lambda s: jax.random.fold_in(jax.random.key(s), request.window))(
+            request.seed.reshape(-1)
+        )
+        noise = jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
+        kept = request.prefix.shape[2]
+        prefix = request.prefix.reshape(-1, kept, shape[1])
+
+        def continued(x_BTL: Array, t: Array) -> Array:
+            known = system.path.point(prefix, noise[:, :kept], jnp.full(prefix.shape[:1], t))
+            head = jnp.where(request.has_prefix, known, x_BTL[:, :kept])
+            return jnp.concatenate([head, x_BTL[:, kept:]], axis=1)
+
+        velocity = guidance.guided(
+            functools.partial(system.dit.apply, weights["dit"]),
+            given,
+            request.video_scale,
+            request.text_scale,
+        )
+        times = system.path.grid(self.steps)
+        return solvers.integrate(velocity, noise, times, solver=self.solver, project=continued)
+
+
+def mark_phase(seed_B: Array) -> Array:
+    """Where in the watermark's period each output starts: drawn from its seed."""
+    return jax.vmap(
+        lambda s: jax.random.randint(
+            jax.random.fold_in(jax.random.key(s), 0x6D61726B), (), 0, grid.PERIOD
+        )
+    )(seed_B)

@@ -1,0 +1,118 @@
+"""Stage 3, diffusion: flow matching of the AudioDiT on the frozen codec's latents.
+
+Loss |v(x_t, t, conditions) - (data - noise)|^2, with video and text dropped independently so that
+each can be guided on its own.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from v2a_jax.config import build
+from v2a_jax.models.functional import cast
+from v2a_jax.models.system import System
+from v2a_jax.training.decay import decay_kernels
+from v2a_jax.types import Array, Batch, Conditions, Params
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DropConfig:
+    """Probabilities of hiding a condition from an example."""
+
+    video: float
+    text: float
+    transcript: float
+
+
+class DiffusionStage:
+    """Trains the AudioDiT; everything else is frozen."""
+
+    name = "diffusion"
+    parts = {"dit": "dit"}
+
+    def __init__(self, config: Mapping[str, Any], system: System):
+        self.system = system
+        self.drop = build(DropConfig, config["drop"])
+        self.dtype = config["dtype"]
+
+    def init(self, key: Array) -> Params:
+        """{"dit"}."""
+        return {"dit": self.system.dit.init(key)}
+
+    def axes(self) -> Params:
+        """Logical axes of the parameters."""
+        return {"dit": self.system.dit.axes}
+
+    def groups(self, params: Params) -> Params:
+        """All in `model`."""
+        return jax.tree.map(lambda _: "model", params)
+
+    def decay_mask(self, params: Params) -> Params:
+        """Kernels decay."""
+        return decay_kernels(params)
+
+    def loss(
+        self, params: Params, frozen: Params, batch: Batch, keys: Array
+    ) -> tuple[Array, dict[str, Array]]:
+        """Mean squared error of the velocity over the examples that have audio."""
+        data, given = self._prepare(frozen, batch)
+        keys = jax.vmap(lambda key: jax.random.split(key, 3))(keys)
+        t_B = jax.vmap(self.system.path.draw_time)(keys[:, 0])
+        return self._error(params, data, self._dropped(given, keys[:, 1]), t_B, keys[:, 2], batch)
+
+    def evaluate(
+        self, params: Params, frozen: Params, batch: Batch, keys: Array
+    ) -> dict[str, Array]:
+        """The loss at t = 0.1, 0.5 and 0.9 with all conditions, and at 0.5 without any."""
+        data, given = self._prepare(frozen, batch)
+        off = jnp.zeros_like(given.use_video)
+        blind = dataclasses.replace(given, use_video=off, use_text=off, use_transcript=off)
+        cases = {"at_0.1": (given, 0.1), "at_0.5": (given, 0.5), "at_0.9": (given, 0.9)}
+        cases["blind_at_0.5"] = (blind, 0.5)
+        return {
+            name: self._error(params, data, conditions, jnp.full_like(off, t, float), keys, batch)[
+                0
+            ]
+            for name, (conditions, t) in cases.items()
+        }
+
+    def _prepare(self, frozen: Params, batch: Batch) -> tuple[Array, Conditions]:
+        """Normalised latents and all conditions, from the frozen parts."""
+        weights = cast(frozen, self.dtype)
+        data = self.system.codec.apply(weights["codec"], batch.audio, method="to_latents")
+        video = batch.video if batch.degraded is None else batch.degraded
+        given = self.system.conditions(
+            weights, video, batch.caption, batch.transcript, batch.has_video
+        )
+        return jax.lax.stop_gradient((data, given))
+
+    def _dropped(self, given: Conditions, keys_B: Array) -> Conditions:
+        """Each condition hidden at its own probability, independently."""
+        chance = jnp.array([self.drop.video, self.drop.text, self.drop.transcript])
+        keep = jax.vmap(lambda key: jax.random.uniform(key, (3,)) >= chance)(keys_B)
+        return dataclasses.replace(
+            given,
+            use_video=given.use_video & keep[:, 0],
+            use_text=given.use_text & keep[:, 1],
+            use_transcript=given.use_transcript & keep[:, 2],
+        )
+
+    def _error(
+        self,
+        params: Params,
+        data: Array,
+        given: Conditions,
+        t_B: Array,
+        keys_B: Array,
+        batch: Batch,
+    ) -> tuple[Array, dict[str, Array]]:
+        path, dit = self.system.path, cast(params["dit"], self.dtype)
+        noise = jax.vmap(lambda key: jax.random.normal(key, data.shape[1:]))(keys_B)
+        made = self.system.dit.apply(dit, path.point(data, noise, t_B), t_B, given)
+        error_B = jnp.mean((made - path.velocity(data, noise)) ** 2, axis=(1, 2))
+        weight_B = batch.has_audio.astype(jnp.float32)
+        total = jnp.sum(weight_B * error_B) / jnp.maximum(weight_B.sum(), 1)
+        return total, {"velocity": total}

@@ -1,0 +1,206 @@
+"""Stage 2, perception: video tokens and caption tokens that know what sounds, and when.
+
+- when and what: each frame's sync token is contrasted (InfoNCE) with the audio at its own time,
+  against all other times of all clips of the batch; and it predicts the audio latent of its time;
+- words: captions are contrasted with whole clips, equal captions counting as equal;
+- reconstruction: a frame's tokens predict a small picture of it;
+- robustness: tokens of degraded video land on the clean video's tokens.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from v2a_jax.config import build
+from v2a_jax.models.audio_dit import linear_weights
+from v2a_jax.models.functional import Functional, cast
+from v2a_jax.models.layers import normalize
+from v2a_jax.models.perception import AudioTower, Heads, PerceptionConfig
+from v2a_jax.models.system import System
+from v2a_jax.sharding import replicated
+from v2a_jax.training.decay import decay_kernels
+from v2a_jax.types import Array, Batch, Params
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PerceptionLossConfig:
+    """Weights of the terms; `every` frame in so many takes part in the contrast."""
+
+    contrast: float
+    sound: float
+    words: float
+    picture: float
+    robust: float
+    every: int
+
+
+class PerceptionStage:
+    """Trains VideoTokenizer and TextEncoder against the frozen codec's latents."""
+
+    name = "perception"
+    parts = {"video": "video", "text": "text"}
+
+    def __init__(self, config: Mapping[str, Any], system: System):
+        self.system = system
+        self.weights = build(PerceptionLossConfig, config["perception_loss"])
+        self.config = c = build(
+            PerceptionConfig, config["model"]["perception"], stack=system.video_config.stack
+        )
+        self.dtype = config["dtype"]
+        latent = system.codec_config.latent
+        video, text = system.video_config.width, system.text_config.width
+        self.models = {
+            "video": system.video,
+            "text": system.text,
+            "tower": Functional(lambda rngs: AudioTower(c, latent, rngs=rngs)),
+            "heads": Functional(lambda rngs: Heads(c, video, text, latent, rngs=rngs)),
+        }
+
+    def init(self, key: Array) -> Params:
+        """{"video", "text", "tower", "heads"}."""
+        keys = jax.random.split(key, len(self.models))
+        return {
+            name: model.init(k) for (name, model), k in zip(self.models.items(), keys, strict=True)
+        }
+
+    def axes(self) -> Params:
+        """Logical axes of the parameters."""
+        return {name: model.axes for name, model in self.models.items()}
+
+    def groups(self, params: Params) -> Params:
+        """All in `model`."""
+        return jax.tree.map(lambda _: "model", params)
+
+    def decay_mask(self, params: Params) -> Params:
+        """Kernels decay."""
+        return decay_kernels(params)
+
+    def loss(
+        self, params: Params, frozen: Params, batch: Batch, keys: Array
+    ) -> tuple[Array, dict[str, Array]]:
+        """Weighted sum of the terms."""
+        del keys
+        terms, extra = self._terms(params, frozen, batch)
+        total = sum(getattr(self.weights, name) * value for name, value in terms.items())
+        return total, terms | extra
+
+    def evaluate(
+        self, params: Params, frozen: Params, batch: Batch, keys: Array
+    ) -> dict[str, Array]:
+        """The terms, and how often the right time is the nearest."""
+        return self.loss(params, frozen, batch, keys)[1]
+
+    def samples(
+        self, params: Params, frozen: Params, batch: Batch, keys: Array
+    ) -> dict[str, Array]:
+        """None: this stage makes no sound."""
+        del params, frozen, batch, keys
+        return {}
+
+    def _terms(self, params: Params, frozen: Params, batch: Batch) -> tuple[dict, dict]:
+        p, apply = cast(params, self.dtype), self._apply
+        codec = cast(frozen["codec"], self.dtype)
+        z_BTL = self.system.codec.apply(codec, batch.audio, method="to_latents")
+        z_BTL = jax.lax.stop_gradient(z_BTL)
+        local_BTE, whole_BE = apply(p, "tower", z_BTL)
+        sync_BFD, semantic_BSD = apply(p, "video", batch.video)
+        both_B = batch.has_video & batch.has_audio
+        at_frame_FT = self._frames_from_latents(batch.video.shape[1], z_BTL.shape[1])
+        scales = apply(p, "heads", method="scales").astype(jnp.float32)
+
+        contrast, right = self._contrast(
+            apply(p, "heads", sync_BFD, method="embed_sync"),
+            jnp.einsum("ft,bte->bfe", at_frame_FT, local_BTE),
+            both_B,
+            scales[0],
+        )
+        predicted_BFL = apply(p, "heads", sync_BFD, method="predict_sound")
+        sound = (predicted_BFL - jnp.einsum("ft,btl->bfl", at_frame_FT, z_BTL)) ** 2
+        summary_BD = self.system.text.apply(p["text"], batch.caption, method="summary")
+        caption_BE = apply(p, "heads", summary_BD, method="embed_text")
+        terms = {
+            "contrast": contrast,
+            "sound": _mean(sound, both_B),
+            "words": _words(caption_BE, whole_BE, batch, scales[1]),
+            "picture": self._picture(p, batch, sync_BFD, semantic_BSD),
+        }
+        if self.weights.robust and batch.degraded is not None:
+            terms["robust"] = self._robust(p, batch, sync_BFD, semantic_BSD)
+        return terms, {"contrast_right": right}
+
+    def _apply(self, params: Params, name: str, *args: Array, method: str = "__call__") -> Any:
+        return self.models[name].apply(params[name], *args, method=method)
+
+    def _frames_from_latents(self, frames: int, latents: int) -> Array:
+        """[F,T]: the latent sequence read at each frame's time."""
+        seconds_F = jnp.arange(frames) / self.system.video_config.fps
+        rate = self.system.codec_config.latent_rate
+        return linear_weights(seconds_F - 0.5 / rate, latents, rate).astype(self.dtype)
+
+    def _contrast(
+        self, seen_BFE: Array, heard_BFE: Array, both_B: Array, scale: Array
+    ) -> tuple[Array, Array]:
+        """InfoNCE between (clip, time) pairs, both ways, and the share ranked first."""
+        every, width = self.weights.every, seen_BFE.shape[-1]
+        seen, heard = (_unit(x[:, ::every]).reshape(-1, width) for x in (seen_BFE, heard_BFE))
+        weight_P = jnp.repeat(both_B, -(-seen_BFE.shape[1] // every)).astype(jnp.float32)
+        logits_PP = scale * seen @ replicated(heard).T
+        logits_PP = logits_PP + jnp.log(replicated(weight_P) + 1e-9)
+        own_P = jnp.sum(seen * heard, axis=-1) * scale
+        forward = jax.nn.logsumexp(logits_PP, axis=1) - own_P
+        backward = jax.nn.logsumexp(scale * heard @ replicated(seen).T, axis=1) - own_P
+        total = jnp.maximum(weight_P.sum(), 1)
+        right = own_P >= logits_PP.max(axis=1) - 1e-4
+        loss = jnp.sum(weight_P * (forward + backward)) / (2 * total)
+        return loss, jnp.sum(weight_P * right) / total
+
+    def _picture(self, p: Params, batch: Batch, sync_BFD: Array, semantic_BSD: Array) -> Array:
+        """Squared error of each frame's small picture."""
+        side, (b, f, h, w, _) = self.config.picture, batch.video.shape
+        small = batch.video.reshape(b, f, side, h // side, side, w // side, 3)
+        target = small.astype(jnp.float32).mean(axis=(3, 5)) / 128 - 1
+        step = self.system.video_config.semantic_frames
+        held = jnp.repeat(semantic_BSD, step, axis=1)[:, :f]
+        made = self._apply(p, "heads", sync_BFD, held, method="predict_picture")
+        target = target.reshape(b, f, side * side * 3)
+        return _mean((made - target) ** 2, batch.has_video)
+
+    def _robust(self, p: Params, batch: Batch, sync_BFD: Array, semantic_BSD: Array) -> Array:
+        """Squared distance of degraded tokens to the clean ones, which don't move for it."""
+        degraded = self._apply(p, "video", batch.degraded)
+        clean = jax.lax.stop_gradient((sync_BFD, semantic_BSD))
+        return sum(
+            _mean((normalize(a) - normalize(b)) ** 2, batch.has_video)
+            for a, b in zip(degraded, clean, strict=True)
+        )
+
+
+def _unit(x: Array) -> Array:
+    """Vectors of length 1, float32."""
+    return normalize(x) / jnp.sqrt(jnp.float32(x.shape[-1]))
+
+
+def _mean(x: Array, present_B: Array) -> Array:
+    """Mean over everything of the examples that are present."""
+    weight = present_B.astype(jnp.float32)
+    per_example = x.astype(jnp.float32).mean(axis=tuple(range(1, x.ndim)))
+    return jnp.sum(weight * per_example) / jnp.maximum(weight.sum(), 1)
+
+
+def _words(caption_BE: Array, whole_BE: Array, batch: Batch, scale: Array) -> Array:
+    """InfoNCE between captions and clips; clips of one caption share the probability."""
+    both_B = (batch.has_caption & batch.has_audio).astype(jnp.float32)
+    text, sound = _unit(caption_BE), _unit(whole_BE)
+    ids = batch.caption
+    same_BB = jnp.all(ids[:, None] == replicated(ids)[None], axis=-1) * replicated(both_B)[None]
+    logits_BB = scale * text @ replicated(sound).T + jnp.log(replicated(both_B) + 1e-9)[None]
+    backward_BB = scale * sound @ replicated(text).T + jnp.log(replicated(both_B) + 1e-9)[None]
+    share_BB = same_BB / jnp.maximum(same_BB.sum(axis=1, keepdims=True), 1)
+    cross = sum(
+        -jnp.sum(share_BB * jax.nn.log_softmax(logits, axis=1), axis=1)
+        for logits in (logits_BB, backward_BB)
+    )
+    return jnp.sum(both_B * cross) / (2 * jnp.maximum(both_B.sum(), 1))
