@@ -88,7 +88,7 @@ class Example:
         _check(record, config)
         start = first_frame(record, config, draw)
         video = cut_video(record.video, start, config)
-        degraded = degrade_video(video, config, draw) if config.degrade else None
+        degraded = degrade_video(record, video, config, draw) if config.degrade else None
         caption = choose_caption(record, config, draw)
         spoken = transcript(record, start, config)
         return Batch(
@@ -157,8 +157,12 @@ def cut_audio(audio: np.ndarray | None, start: int, config: LoaderConfig) -> np.
     return out
 
 
-def degrade_video(video: np.ndarray, config: LoaderConfig, draw: Draw) -> np.ndarray:
-    """The same frames with one kind of damage, drawn with its severity."""
+def degrade_video(
+    record: ClipRecord, video: np.ndarray, config: LoaderConfig, draw: Draw
+) -> np.ndarray:
+    """The same frames with one kind of damage, drawn with its severity; none without a video."""
+    if record.video is None:
+        return video
     kind = KINDS[math.floor(draw.kind * len(KINDS))]
     severity = draw.severity * config.max_severity
     return degrade(video, kind, severity, np.random.default_rng(draw.seed))

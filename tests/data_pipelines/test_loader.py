@@ -171,6 +171,7 @@ def test_missing_modality_is_zeros_with_its_mask_false(first_batches, changes, a
     batch = load(Clips(**changes))[0]
     assert not getattr(batch, f"has_{absent}").any() and not getattr(batch, absent).any()
     np.testing.assert_array_equal(batch.index, first_batches[0].index)
+    assert absent != "video" or not batch.degraded.any()
     if absent in ("caption", "transcript"):  # other draws do not move
         np.testing.assert_array_equal(batch.video, first_batches[0].video)
         np.testing.assert_array_equal(batch.degraded, first_batches[0].degraded)

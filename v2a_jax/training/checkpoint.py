@@ -1,8 +1,8 @@
 """Checkpoints with Orbax: written in the background, atomically, and verified leaf by leaf.
 
 A checkpoint is one item: a flat dict from a leaf's path to its array. Among the leaves are the data
-cursor (the step) and a checksum a leaf: that of words w_i is sum_i w_i (2 i + 1) mod 2^32, which does
-not depend on how an array is sharded, and changes whenever a single word does.
+cursor (the step) and a checksum a leaf: that of words w_i is sum_i w_i (2 i + 1) mod 2^32, whatever
+the sharding; it changes whenever a single word does.
 """
 
 import dataclasses

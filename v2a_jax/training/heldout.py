@@ -15,6 +15,8 @@ from v2a_jax.training.stages import Stage, example_keys
 from v2a_jax.training.watch import Watch
 from v2a_jax.types import Array, Batch, Params
 
+LISTENED = 4  # examples of a batch that are logged as sound
+
 
 class Amounts(Protocol):
     """The part of the run's configuration that matters here."""
@@ -51,7 +53,7 @@ class Heldout:
 
         def samples(params: Params, frozen: Params, batch: Batch) -> dict[str, Array]:
             audio = stage.samples(params, frozen, batch, _keys(batch))
-            return jax.tree.map(replicated, audio)
+            return jax.tree.map(lambda x: replicated(x)[:LISTENED], audio)
 
         self._evaluate, self._samples = jax.jit(evaluate), jax.jit(samples)
 

@@ -24,7 +24,7 @@ class Progress:
             return
         now = time.monotonic()
         if step == self._first:  # the rate leaves out the step that waited for the compiler
-            self._began = now
+            self._began = self._spoke = now
         if now - self._spoke < self._interval and step < self._total:
             return
         self._spoke = now

@@ -21,6 +21,7 @@ MAY_CHANGE = (
     "run.evaluate_batches",
     "run.sample_every",
     "checkpoint",
+    "optimizer",
     "mesh",
     "data.loader.threads",
     "data.loader.prefetch",
