@@ -41,7 +41,7 @@ def assert_same(a, b):
 
 def interrupt(workdir, number, after):
     """Runs the script in a process of its own; signals it when `after` steps are logged."""
-    command = [sys.executable, str(SCRIPT), str(workdir), str(STEPS), str(EVERY), "0.05"]
+    command = [sys.executable, str(SCRIPT), str(workdir), str(STEPS), str(EVERY), "0.1"]
     root = str(SCRIPT.parents[2])
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": root}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
@@ -64,7 +64,7 @@ def uninterrupted(tmp_path_factory):
 
 
 def test_killed_run_resumes_bit_for_bit(uninterrupted, tmp_path):
-    after = int(np.random.default_rng().integers(1, STEPS - 4))
+    after = int(np.random.default_rng().integers(1, STEPS - 10))
     status, _ = interrupt(tmp_path, signal.SIGKILL, after)
     assert status == -signal.SIGKILL
     assert train_tiny(tmp_path, tiny_config(STEPS, EVERY))
@@ -74,7 +74,7 @@ def test_killed_run_resumes_bit_for_bit(uninterrupted, tmp_path):
 
 
 def test_terminated_run_saves_its_step_and_resumes_bit_for_bit(uninterrupted, tmp_path):
-    after = int(np.random.default_rng().integers(1, STEPS - 4))
+    after = int(np.random.default_rng().integers(1, STEPS - 10))
     status, errors = interrupt(tmp_path, signal.SIGTERM, after)
     assert status == 0 and "stopped and saved at step" in errors
     saved = max(int(path.name) for path in (tmp_path / "checkpoints").iterdir() if path.is_dir())
