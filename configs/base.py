@@ -68,8 +68,8 @@ def losses() -> dict:
             floor=3e-5,
             mel=1.0,
             stft=0.5,
-            phase=0.5,
-            kl=0.003,
+            phase=3.0,
+            kl=0.0003,
             adversarial=0.0,
             matching=1.0,
         ),
@@ -79,7 +79,7 @@ def losses() -> dict:
     )
 
 
-def data() -> dict:
+def data(stage: str) -> dict:
     """Where clips come from, and how they become batches."""
     return dict(
         # `world` needs no files; a folder of `v2a world` or `v2a prepare` is given by its path.
@@ -99,6 +99,7 @@ def data() -> dict:
         loader=dict(
             seconds=8.0,
             transcript_length=256,
+            degrade=stage != "codec",
             captions=dict(full=0.6, short=0.15, sound_only=0.1, offscreen=0.1, none=0.05),
             max_severity=0.7,
             threads=4,
@@ -113,9 +114,11 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
         dict(
             stage=stage,
             seed=0,
+            # Where the earlier stages were trained, when not in the same --workdir.
+            earlier="",
             dtype="float32",
             model=model(),
-            data=data(),
+            data=data(stage),
             **losses(),
             run=dict(
                 steps=300_000,
@@ -136,6 +139,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
                 eps=1e-8,
                 weight_decay=0.01,
                 clip_norm=1.0,
+                statistics_rate=0.05,
             ),
             ema=dict(sigma_rel=(0.05,)),
             checkpoint=dict(every=2000, keep=3),

@@ -96,6 +96,17 @@ def batch_split(x: Array) -> Array:
     return jax.sharding.reshard(x, spec(("batch",))) if in_mesh() else x
 
 
+def reshape_rows(x: Array, shape: Sequence[int]) -> Array:
+    """`x` in a new shape whose first axis holds the same rows, split as before."""
+    if not in_mesh():
+        return x.reshape(shape)
+    rows, *rest = jax.typeof(x).sharding.spec
+    if any(rest):
+        raise ValueError(f"only the first axis may be split to reshape {jax.typeof(x)}")
+    out = PartitionSpec(rows, *(None,) * (len(shape) - 1))
+    return jax.lax.reshape(x, tuple(shape), out_sharding=out)
+
+
 def output_spec(x: Array, kept: int, axes: Sequence[str | None]) -> PartitionSpec | None:
     """Spec of a product: the first `kept` dims as in `x`, the rest as the weight's `axes`."""
     if not in_mesh():

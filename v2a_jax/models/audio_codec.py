@@ -14,6 +14,7 @@ from jax.nn import initializers
 
 from v2a_jax.models import spectral
 from v2a_jax.models.layers import ConvNeXt, Linear, RMSNorm, Stack, StackConfig, parameter
+from v2a_jax.sharding import reshape_rows
 from v2a_jax.types import Array
 
 
@@ -91,8 +92,8 @@ class AudioCodec(nnx.Module):
         x_BTD = self.encode_latents(self.merge(fold(x_BTD, self.config.stride)))
         moments = self.moments(self.encode_norm(x_BTD)).astype(jnp.float32)
         mean, log_variance = jnp.split(moments, 2, axis=-1)
-        # Starts at a standard deviation of e^-3: noise as large as the means would teach the decoder
-        # to ignore the latents before the encoder has said anything.
+        # Starts at a standard deviation of e^-3: noise as large as the means would teach the
+        # decoder to ignore the latents before the encoder has said anything.
         return mean, jnp.clip(log_variance - 6.0, -12.0, 4.0)
 
     def decode(self, z_BTL: Array) -> Array:
@@ -150,10 +151,10 @@ def fold(x_BTD: Array, stride: int) -> Array:
     """[B, T, D] -> [B, T / stride, stride D]."""
     batch, length, width = x_BTD.shape
     kept = length // stride
-    return x_BTD[:, : kept * stride].reshape(batch, kept, stride * width)
+    return reshape_rows(x_BTD[:, : kept * stride], (batch, kept, stride * width))
 
 
 def unfold(x_BTD: Array, stride: int) -> Array:
     """[B, T, stride D] -> [B, T stride, D]."""
     batch, length, width = x_BTD.shape
-    return x_BTD.reshape(batch, length * stride, width // stride)
+    return reshape_rows(x_BTD, (batch, length * stride, width // stride))

@@ -12,6 +12,7 @@ from flax import nnx
 
 from v2a_jax.models import spectral
 from v2a_jax.models.layers import Linear
+from v2a_jax.sharding import reshape_rows
 from v2a_jax.types import Array
 
 
@@ -49,7 +50,7 @@ def _fold(x: Array, stride: int) -> Array:
     """[.., T, C] -> [.., ceil(T / stride), stride C], zero padded."""
     missing = -x.shape[-2] % stride
     x = jnp.pad(x, ((0, 0),) * (x.ndim - 2) + ((0, missing), (0, 0)))
-    return x.reshape(*x.shape[:-2], x.shape[-2] // stride, stride * x.shape[-1])
+    return reshape_rows(x, (*x.shape[:-2], x.shape[-2] // stride, stride * x.shape[-1]))
 
 
 def _neighbours(x: Array) -> Array:
@@ -72,7 +73,8 @@ class Discriminators(nnx.Module):
         results = []
         for period, judge in zip(self.config.periods, self.by_period, strict=True):
             samples = mono_BN.shape[1] // period * period
-            columns = mono_BN[:, :samples].reshape(mono_BN.shape[0], samples // period, period)
+            shape = (mono_BN.shape[0], samples // period, period)
+            columns = reshape_rows(mono_BN[:, :samples], shape)
             results.append(judge(jnp.swapaxes(columns, 1, 2)[..., None]))
         for window, judge in zip(self.config.windows, self.by_window, strict=True):
             results.append(judge(_spectrogram(mono_BN, window)))

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import librosa
 import numpy as np
 
+from v2a_jax.sharding import reshape_rows
 from v2a_jax.types import Array
 
 
@@ -19,7 +20,7 @@ def frame(x_BN: Array, window: int, hop: int) -> Array:
     overlap, frames = window // hop, samples // hop
     before = (window - hop) // 2
     padded = jnp.pad(x_BN[:, : frames * hop], ((0, 0), (before, window - before)))
-    hops = padded[:, : (frames + overlap) * hop].reshape(batch, frames + overlap, hop)
+    hops = reshape_rows(padded[:, : (frames + overlap) * hop], (batch, frames + overlap, hop))
     return jnp.concatenate([hops[:, k : k + frames] for k in range(overlap)], axis=-1)
 
 
@@ -27,10 +28,11 @@ def overlap_add(frames_BTW: Array, hop: int) -> Array:
     """The transpose of `frame`: [B, T, window] -> [B, T hop]."""
     batch, frames, window = frames_BTW.shape
     overlap = window // hop
-    hops = frames_BTW.reshape(batch, frames, overlap, hop)
+    hops = reshape_rows(frames_BTW, (batch, frames, overlap, hop))
     total = sum(jnp.pad(hops[:, :, k], ((0, 0), (k, overlap - k), (0, 0))) for k in range(overlap))
     before = (window - hop) // 2
-    return total.reshape(batch, (frames + overlap) * hop)[:, before : before + frames * hop]
+    whole = reshape_rows(total, (batch, (frames + overlap) * hop))
+    return whole[:, before : before + frames * hop]
 
 
 @functools.cache

@@ -22,6 +22,7 @@ from v2a_jax.models.layers import (
     StackConfig,
     parameter,
 )
+from v2a_jax.sharding import reshape_rows
 from v2a_jax.types import Array
 
 
@@ -89,10 +90,10 @@ class VideoTokenizer(nnx.Module):
         """Patches of each frame and of its change since the frame before: [B,F,P,2 pixels]."""
         p, (batch, frames, height, width, _) = self.config.patch, video_BFHW3.shape
         x = video_BFHW3.astype(self.stem.kernel[...].dtype) / 128 - 1
-        x = x.reshape(batch, frames, height // p, p, width // p, p * 3)
+        x = reshape_rows(x, (batch, frames, height // p, p, width // p, p * 3))
         x = jnp.swapaxes(x, 3, 4)
         count = (height // p) * (width // p)
-        x = jax.lax.reshape(x, (batch, frames, count, p * p * 3))
+        x = reshape_rows(x, (batch, frames, count, p * p * 3))
         change = jnp.concatenate([jnp.zeros_like(x[:, :1]), x[:, 1:] - x[:, :-1]], axis=1)
         return jnp.concatenate([x, 4 * change], axis=-1)
 
@@ -100,11 +101,11 @@ class VideoTokenizer(nnx.Module):
         """Attention among a frame's patches, then attention pooling: [B,F,heads space_width]."""
         x = self.stem(patches_BFPX) + self.where[...]
         batch, frames, count, width = x.shape
-        x = self.space(x.reshape(batch * frames, count, width), None, None)
-        x = self.space_norm(x).reshape(batch, frames, count, width)
+        x = self.space(reshape_rows(x, (batch * frames, count, width)), None, None)
+        x = reshape_rows(self.space_norm(x), (batch, frames, count, width))
         weights = jax.nn.softmax(self.pool_queries(x).astype(jnp.float32), axis=2).astype(x.dtype)
         pooled = jnp.einsum("bfph,bfpd->bfhd", weights, x)
-        return pooled.reshape(batch, frames, self.config.space_heads * width)
+        return reshape_rows(pooled, (batch, frames, self.config.space_heads * width))
 
     def _slow(self, pooled_BFD: Array) -> Array:
         """Means over `semantic_frames` frames, the last over what is there."""

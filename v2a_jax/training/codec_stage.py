@@ -52,7 +52,8 @@ class CodecStage:
     """Trains the AudioCodec on audio alone."""
 
     name = "codec"
-    parts = {"codec": "codec"}
+    needs = ()
+    reads_text = False
 
     def __init__(self, config: Mapping[str, Any], system: System):
         self.system = system
@@ -106,7 +107,8 @@ class CodecStage:
         terms = self.distances(audio, decoded)
         terms["kl"] = 0.5 * jnp.mean(mean**2 + jnp.exp(log_variance) - 1 - log_variance)
         total = sum(getattr(self.weights, name) * value for name, value in terms.items())
-        total += self._statistics_loss(params["codec"], jax.lax.stop_gradient(mean))
+        moments = self._statistics_loss(params["codec"], jax.lax.stop_gradient(mean))
+        total += moments - jax.lax.stop_gradient(moments)  # a gradient, and no part of the loss
         if self.judges:
             adversarial, more = self._adversarial(params["discriminators"], audio, decoded)
             total, terms = total + adversarial, terms | more

@@ -31,7 +31,8 @@ class DiffusionStage:
     """Trains the AudioDiT; everything else is frozen."""
 
     name = "diffusion"
-    parts = {"dit": "dit"}
+    needs = ("codec", "video", "text")
+    reads_text = True
 
     def __init__(self, config: Mapping[str, Any], system: System):
         self.system = system

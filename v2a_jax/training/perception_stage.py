@@ -20,7 +20,7 @@ from v2a_jax.models.functional import Functional, cast
 from v2a_jax.models.layers import normalize
 from v2a_jax.models.perception import AudioTower, Heads, PerceptionConfig
 from v2a_jax.models.system import System
-from v2a_jax.sharding import replicated
+from v2a_jax.sharding import replicated, reshape_rows
 from v2a_jax.training.decay import decay_kernels
 from v2a_jax.types import Array, Batch, Params
 
@@ -41,7 +41,8 @@ class PerceptionStage:
     """Trains VideoTokenizer and TextEncoder against the frozen codec's latents."""
 
     name = "perception"
-    parts = {"video": "video", "text": "text"}
+    needs = ("codec",)
+    reads_text = True
 
     def __init__(self, config: Mapping[str, Any], system: System):
         self.system = system
@@ -144,8 +145,12 @@ class PerceptionStage:
         self, seen_BFE: Array, heard_BFE: Array, both_B: Array, scale: Array
     ) -> tuple[Array, Array]:
         """InfoNCE between (clip, time) pairs, both ways, and the share ranked first."""
-        every, width = self.weights.every, seen_BFE.shape[-1]
-        seen, heard = (_unit(x[:, ::every]).reshape(-1, width) for x in (seen_BFE, heard_BFE))
+        every = self.weights.every
+
+        def flat(x_BFE: Array) -> Array:
+            return reshape_rows(x_BFE, (x_BFE.shape[0] * x_BFE.shape[1], x_BFE.shape[2]))
+
+        seen, heard = (flat(_unit(x[:, ::every])) for x in (seen_BFE, heard_BFE))
         weight_P = jnp.repeat(both_B, -(-seen_BFE.shape[1] // every)).astype(jnp.float32)
         logits_PP = scale * seen @ replicated(heard).T
         logits_PP = logits_PP + jnp.log(replicated(weight_P) + 1e-9)
@@ -160,12 +165,12 @@ class PerceptionStage:
     def _picture(self, p: Params, batch: Batch, sync_BFD: Array, semantic_BSD: Array) -> Array:
         """Squared error of each frame's small picture."""
         side, (b, f, h, w, _) = self.config.picture, batch.video.shape
-        small = batch.video.reshape(b, f, side, h // side, side, w // side, 3)
+        small = reshape_rows(batch.video, (b, f, side, h // side, side, w // side, 3))
         target = small.astype(jnp.float32).mean(axis=(3, 5)) / 128 - 1
         step = self.system.video_config.semantic_frames
         held = jnp.repeat(semantic_BSD, step, axis=1)[:, :f]
         made = self._apply(p, "heads", sync_BFD, held, method="predict_picture")
-        target = target.reshape(b, f, side * side * 3)
+        target = reshape_rows(target, (b, f, side * side * 3))
         return _mean((made - target) ** 2, batch.has_video)
 
     def _robust(self, p: Params, batch: Batch, sync_BFD: Array, semantic_BSD: Array) -> Array:

@@ -23,7 +23,8 @@ class Stage(Protocol):
     """Functions of pytrees; `keys` is one PRNG key an example."""
 
     name: str
-    parts: Mapping[str, str]  # part of the bundle -> where its parameters lie in this stage's
+    needs: tuple[str, ...]  # parts of the system that earlier stages trained
+    reads_text: bool
 
     def init(self, key: Array) -> Params:
         """Random parameters."""

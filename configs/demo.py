@@ -1,0 +1,54 @@
+"""The demo: a model small enough to train from nothing on two cores within minutes.
+
+The procedural world at 64 px and 16 kHz, clips of 2 s. Stages: codec, perception, diffusion.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+SECONDS = 2.0
+STEPS = dict(codec=400, perception=300, diffusion=600)
+BATCH = dict(codec=16, perception=16, diffusion=32)
+RATE = dict(codec=2e-3, perception=1e-3, diffusion=1e-3)
+
+
+def get_config(stage: str = "diffusion") -> ConfigDict:
+    """The demo's config of a stage."""
+    config = base.get_config(stage)
+    config.update(
+        model=dict(
+            stack=dict(remat="none", unroll=True),
+            codec=dict(frame_width=96, frame_blocks=1, width=256, blocks=3),
+            video=dict(
+                size=64,
+                space_width=64,
+                space_heads=4,
+                space_blocks=1,
+                width=192,
+                heads=6,
+                blocks=2,
+            ),
+            text=dict(vocabulary=400, length=40, width=128, heads=4, blocks=2),
+            perception=dict(embedding=96, width=128, blocks=2, picture=8),
+            dit=dict(width=256, heads=8, joint_blocks=2, audio_blocks=4),
+        ),
+        data=dict(
+            world=dict(clips=2000, seconds=SECONDS, size=64),
+            tokenizer_clips=2000,
+            loader=dict(seconds=SECONDS, transcript_length=64),
+        ),
+        run=dict(
+            steps=STEPS[stage],
+            batch_size=BATCH[stage],
+            log_every=10,
+            evaluate_every=100,
+            evaluate_batches=2,
+            sample_every=400,
+        ),
+        optimizer=dict(learning_rate=RATE[stage], warmup=20, final_fraction=0.02),
+        ema=dict(sigma_rel=(0.05,)),
+        checkpoint=dict(every=200, keep=2),
+        sampler=dict(steps=16, buckets=(SECONDS,), overlap=0.72),
+    )
+    return config

@@ -1,0 +1,82 @@
+"""From a config to its clips, its tokenizer and its loader."""
+
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+from data_pipelines.loader import Loader, Source
+from data_pipelines.records import RecordSource
+from data_pipelines.transforms import LoaderConfig
+from data_pipelines.world.config import WorldConfig
+from data_pipelines.world.source import WorldSource, world_caption
+from v2a_jax.config import build
+from v2a_jax.errors import UserError
+from v2a_jax.models.tokenizer import Tokenizer, train_tokenizer
+
+WORLD = "world"
+TOKENIZER = "tokenizer.model"
+
+
+def open_source(config: Any, split: str) -> Source:
+    """The clips of `config.data.SPLIT`: `world`, or a folder of records."""
+    place = config.data[split]
+    if place == WORLD:
+        name = {"train": "train", "validation": "val"}[split]
+        return WorldSource(build(WorldConfig, config.data.world, split=name))
+    if not pathlib.Path(place).is_dir():
+        raise UserError(f"data.{split}: no folder of records at '{place}'")
+    return RecordSource(place)
+
+
+def tokenizer_for(config: Any, workdir: pathlib.Path, source: Source) -> Tokenizer:
+    """The tokenizer of this run, trained on the captions of the first clips when there is none."""
+    path = (pathlib.Path(config.earlier) if config.earlier else workdir) / TOKENIZER
+    if path.exists():
+        return Tokenizer(path.read_bytes())
+    tokenizer = train_tokenizer(
+        _sentences(source, config.data.tokenizer_clips), config.model.text.vocabulary
+    )
+    if tokenizer.vocabulary > config.model.text.vocabulary:
+        raise UserError(f"the tokenizer has {tokenizer.vocabulary} ids, the model fewer")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(tokenizer.model)
+    draft.replace(path)
+    return tokenizer
+
+
+def _sentences(source: Source, clips: int) -> Iterator[str]:
+    """Every wording of the first clips; the world's need no rendering."""
+    for index in range(min(clips, len(source))):
+        if isinstance(source, WorldSource):
+            captions = world_caption(source.config, index)
+        else:
+            record = source[index]
+            captions = {"caption": record.caption} | record.captions
+        yield from (text for text in captions.values() if text)
+
+
+def make_loader(
+    config: Any, source: Source, tokenizer: Tokenizer | None, *, part: int = 0, parts: int = 1
+) -> Loader:
+    """The loader of a stage; without a tokenizer, captions come out empty."""
+    model = config.model
+    settings = build(
+        LoaderConfig,
+        {**config.data.loader, "captions": dict(config.data.loader.captions)},
+        fps=model.video.fps,
+        sample_rate=model.codec.sample_rate,
+        size=model.video.size,
+        channels=model.codec.channels,
+        caption_length=model.text.length,
+    )
+    return Loader(
+        source,
+        settings,
+        encode=tokenizer.encode if tokenizer else lambda text: [],
+        batch_size=config.run.batch_size,
+        seed=config.seed,
+        part=part,
+        parts=parts,
+    )

@@ -1,0 +1,60 @@
+"""Earlier stages' weights: found by config, compared leaf by leaf, never taken on trust."""
+
+import pathlib
+from collections.abc import Sequence
+
+import jax
+
+from v2a_jax.errors import UserError
+from v2a_jax.models.system import System
+from v2a_jax.training.checkpoint import restore_params
+from v2a_jax.training.ema import profile_name
+from v2a_jax.types import Params
+
+# Which stage trains which part of the system.
+TRAINED_BY = {
+    "codec": "codec",
+    "video": "perception",
+    "text": "perception",
+    "dit": "diffusion",
+}
+
+
+def load_parts(
+    workdir: pathlib.Path, parts: Sequence[str], system: System, sigma_rel: float
+) -> Params:
+    """Averaged weights of the named parts; UserError where one is missing or of another shape."""
+    weights = {}
+    for stage in dict.fromkeys(TRAINED_BY[part] for part in parts):
+        folder = workdir / stage / "checkpoints"
+        if not folder.is_dir():
+            raise UserError(
+                f"no checkpoint of stage '{stage}' in {workdir}: train it first "
+                f"(--config=..:{stage}), or set --config.earlier to the folder that has it"
+            )
+        place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        trained = restore_params(folder, profile_name(sigma_rel), place)
+        for part in (p for p in parts if TRAINED_BY[p] == stage):
+            _compare(folder, part, trained.get(part, {}), getattr(system, part).shapes)
+            weights[part] = trained[part]
+    return weights
+
+
+def _compare(folder: pathlib.Path, part: str, found: Params, wanted: Params) -> None:
+    have, need = _shapes(found), _shapes(wanted)
+    names = have.keys() | need.keys()
+    differing = sorted(name for name in names if have.get(name) != need.get(name))
+    if differing:
+        first = differing[0]
+        raise UserError(
+            f"the {part} in {folder} is not the one this config describes: {len(differing)} "
+            f"weights differ, first {first}: {have.get(first)} there, {need.get(first)} here"
+        )
+
+
+def _shapes(tree: Params) -> dict[str, tuple[int, ...]]:
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {
+        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
+        for path, leaf in leaves
+    }
