@@ -79,26 +79,19 @@ def train(
     with contextlib.ExitStack() as stack:
         stack.enter_context(jax.set_mesh(mesh))
         stack.enter_context(held(workdir))
-        checkpoints = stack.enter_context(
-            Checkpoints(workdir / "checkpoints", config.checkpoint.keep)
-        )
+        folder = workdir / "checkpoints"
+        checkpoints = stack.enter_context(Checkpoints(folder, config.checkpoint.keep))
         start = checkpoints.latest()
         bind_config(workdir, description, started=start is not None)
         watch = Watch(stage.name, config.run, workdir, start or 0, sample_rate)
         stack.callback(watch.close)
-        loop = _Loop(
-            config=config,
-            frozen=frozen,
-            sharding=batch_sharding(mesh),
-            data=data,
-            checkpoints=checkpoints,
-            watch=watch,
-            heldout=Heldout(stage, frozen, heldout, config.run, batch_sharding(mesh), watch),
-            stop=stack.enter_context(StopRequest()),
-        )
         if start is not None and start >= config.run.steps:
             watch.say(f"all {config.run.steps} steps are done")
             return True
+        place = batch_sharding(mesh)
+        after = Heldout(stage, frozen, heldout, config.run, place, watch)
+        stop = stack.enter_context(StopRequest())
+        loop = _Loop(config, frozen, place, data, checkpoints, watch, after, stop)
         return loop.run(*begin(stage, config, mesh, checkpoints))
 
 
@@ -136,7 +129,7 @@ def _check(config: TrainConfig, mesh: Mesh) -> None:
         )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class _Loop:
     """The loop with all that it works with."""
 
