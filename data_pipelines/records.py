@@ -1,7 +1,7 @@
 """Shards of clip records on disk: ArrayRecord files with a `dataset.json` that describes them.
 
 A dataset appears whole or not at all: it is written beside its place and renamed into it.
-Records are single-record groups (random access) under zstd level 1; `benchmarks/records.py`
+Records are single-record groups (random access) under zstd level 1; `benchmarks/world.py`
 compares the choices.
 """
 
@@ -77,10 +77,12 @@ def shard_range(shard: int, shards: int, count: int) -> range:
     return range(shard * count // shards, (shard + 1) * count // shards)
 
 
-def write_shard(records: Iterable[schema.ClipRecord], path: Path) -> dict[str, Any]:
+def write_shard(
+    records: Iterable[schema.ClipRecord], path: Path, options: str = WRITER_OPTIONS
+) -> dict[str, Any]:
     """Writes one file; returns the summary of its records, for `describe`."""
     summary = {"count": 0, "sources": collections.Counter(), "licences": collections.Counter()}
-    writer = array_record_module.ArrayRecordWriter(str(path), WRITER_OPTIONS)
+    writer = array_record_module.ArrayRecordWriter(str(path), options)
     try:
         for record in records:
             writer.write(schema.encode(record))
@@ -88,8 +90,14 @@ def write_shard(records: Iterable[schema.ClipRecord], path: Path) -> dict[str, A
             summary["sources"][record.provenance.split("/")[0]] += 1
             summary["licences"][str(record.meta.get("licence", "unknown"))] += 1
             summary.setdefault("form", _form(record))
-    finally:
-        writer.close()
+    except BaseException:
+        with contextlib.suppress(RuntimeError):
+            writer.close()
+        raise
+    try:
+        writer.close()  # a write that failed earlier is reported here too
+    except RuntimeError as error:
+        raise UserError(f"{path.name}: cannot be written ({str(error).split(';')[0]})") from error
     return summary
 
 
@@ -125,27 +133,33 @@ def describe(directory: Path, summaries: Iterable[Mapping[str, Any]], **extra: A
 
 
 def write_shards(
-    records: Iterator[schema.ClipRecord],
+    records: Iterable[schema.ClipRecord],
     directory: str | os.PathLike,
     *,
     count: int,
     shards: int,
 ) -> None:
     """Writes `count` records, in order, into a new dataset; UserError if there are fewer."""
-    records = iter(records)
-    shards = max(1, min(shards, count))
     with staged(directory) as staging:
-        summaries = [
-            write_shard(
-                itertools.islice(records, len(shard_range(shard, shards, count))),
-                shard_path(staging, shard, shards),
-            )
-            for shard in range(shards)
-        ]
-        written = sum(summary["count"] for summary in summaries)
-        if written != count or not count:
-            raise UserError(f"{directory}: {written} records where {count} were announced")
-        describe(staging, summaries)
+        fill(staging, records, count=count, shards=shards)
+
+
+def fill(
+    staging: Path, records: Iterable[schema.ClipRecord], *, count: int, shards: int, **extra: Any
+) -> None:
+    """As `write_shards`, into a folder that is there; `extra` goes into `dataset.json`."""
+    records, shards = iter(records), max(1, min(shards, count))
+    summaries = [
+        write_shard(
+            itertools.islice(records, len(shard_range(shard, shards, count))),
+            shard_path(staging, shard, shards),
+        )
+        for shard in range(shards)
+    ]
+    written = sum(summary["count"] for summary in summaries)
+    if written != count or not count:
+        raise UserError(f"dataset: {written} records where {count} were announced")
+    describe(staging, summaries, **extra)
 
 
 def read_description(directory: str | os.PathLike) -> dict[str, Any]:

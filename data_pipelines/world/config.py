@@ -50,6 +50,7 @@ def validate(config: WorldConfig) -> None:
     known = scenes.names()
     unknown = [name for name in config.classes if name not in known]
     if unknown or not config.classes:
-        raise UserError(f"world: unknown class {unknown}; there are {', '.join(known)}")
+        wrong = f"unknown class {', '.join(unknown)}" if unknown else "no class chosen"
+        raise UserError(f"world: {wrong}; there are {', '.join(known)}")
     if not config.split:
         raise UserError("world: split is empty")
