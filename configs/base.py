@@ -99,7 +99,7 @@ def data(stage: str) -> dict:
         loader=dict(
             seconds=8.0,
             transcript_length=256,
-            degrade=stage != "codec",
+            degrade=stage == "perception",
             captions=dict(full=0.6, short=0.15, sound_only=0.1, offscreen=0.1, none=0.05),
             max_severity=0.7,
             threads=4,
@@ -151,6 +151,21 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
                 text_scale=3.0,
                 buckets=(8.0,),
                 overlap=0.96,
+            ),
+            evaluation=dict(
+                protocol=dict(
+                    clips=200,
+                    batch=8,
+                    seed=0,
+                    resamples=1000,
+                    confidence=0.95,
+                    watermark_p_value=1e-6,
+                ),
+                judges=dict(
+                    shrinkage=0.1, penalty=1e-3, false_positive_rate=0.02, copies=1, seed=0
+                ),
+                judge_clips=dict(train=600, validation=200),
+                examples=6,
             ),
             watermark=dict(strength_db=-14.5, min_db=0.3, max_db=2.5),
         )

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from v2a_jax.diffusion import guidance, solvers
+from v2a_jax.errors import UserError
 from v2a_jax.models.system import System
 from v2a_jax.types import Array, Conditions, Params
 from v2a_jax.watermark import embed, grid
@@ -58,10 +59,10 @@ class Request:
 class Sampler:
     """Compiled functions of one system; weights and key material are arguments."""
 
-    def __init__(
-        self, system: System, config: SamplerConfig, depth: DepthConfig, *, steps: int, solver: str
-    ):
-        self.system, self.config, self.depth = system, config, depth
+    def __init__(self, system: System, depth: DepthConfig, *, steps: int, solver: str):
+        if solver not in solvers.SOLVERS:
+            raise UserError(f"solver '{solver}' is not one of: {', '.join(solvers.SOLVERS)}")
+        self.system, self.depth = system, depth
         self.steps, self.solver = steps, solver
         self._jitted = jax.jit(self._sample)
 

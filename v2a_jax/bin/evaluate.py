@@ -1,0 +1,136 @@
+"""`v2a evaluate --bundle=B --data=DIR --out=DIR`: scores between their bounds, and a report."""
+
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from absl import flags
+from ml_collections import ConfigDict
+
+from data_pipelines.open import open_source
+from data_pipelines.records import RecordSource
+from v2a_jax.bin.main import launch
+from v2a_jax.config import build
+from v2a_jax.errors import UserError
+from v2a_jax.evaluation.charts import read_curve
+from v2a_jax.evaluation.examples import choose_examples
+from v2a_jax.evaluation.judges import JudgeConfig, Judges, train_judges
+from v2a_jax.evaluation.pictures import write_overview
+from v2a_jax.evaluation.protocol import EvaluationConfig, evaluate
+from v2a_jax.evaluation.report import write_report
+from v2a_jax.evaluation.scores import write_scores
+from v2a_jax.sampling.generator import Generator, load_generator
+from v2a_jax.watermark.detect import detect
+
+BUNDLE = flags.DEFINE_string("bundle", None, "Folder of an exported bundle.")
+DATA = flags.DEFINE_string("data", None, "Folder of held-out records.")
+OUT = flags.DEFINE_string("out", None, "Folder for scores.json and report.html.")
+CLIPS = flags.DEFINE_integer("clips", None, "Held-out clips to use (default: the bundle's).")
+TRAIN_DATA = flags.DEFINE_string(
+    "train_data", None, "Records whose true sound trains the judges (default: the bundle's)."
+)
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, for its training curves.")
+KEY_FILE = flags.DEFINE_string("key_file", None, "Watermark key (default: the user's own).")
+
+CURVES = {
+    "Codec: mel distance": ("codec", "mel"),
+    "Perception: predicting the sound": ("perception", "sound"),
+    "Diffusion: velocity error": ("diffusion", "velocity"),
+}
+
+
+def run(argv: list[str]) -> None:
+    """Evaluates, writes everything, prints the table."""
+    del argv
+    if BUNDLE.value is None or DATA.value is None or OUT.value is None:
+        raise UserError("evaluate needs --bundle=DIR, --data=DIR and --out=DIR")
+    clips = RecordSource(DATA.value)
+    generator = load_generator(BUNDLE.value, KEY_FILE.value)
+    config = ConfigDict(generator.bundle.config)
+    if TRAIN_DATA.value:
+        config.data.train = TRAIN_DATA.value
+    settings = {**config.evaluation.protocol}
+    if CLIPS.value is not None:
+        settings["clips"] = CLIPS.value
+    evaluation = evaluate(
+        generator,
+        clips,
+        _judges(config),
+        build(EvaluationConfig, settings),
+        detect=_detector(generator),
+        untrained=_untrained(generator),
+    )
+    out = pathlib.Path(OUT.value)
+    out.mkdir(parents=True, exist_ok=True)
+    write_scores(evaluation.scores, out / "scores.json")
+    examples = choose_examples(evaluation.soundtracks, config.evaluation.examples)
+    write_report(
+        out / "report.html",
+        title="V2A-JAX: what the model does",
+        summary=_summary(generator, len(evaluation.soundtracks.clips)),
+        evaluation=evaluation,
+        examples=examples,
+        training=_curves(WORKDIR.value),
+        made=_made(generator, clips),
+    )
+    write_overview(examples[0], out / "overview.png")
+    print(evaluation.table())
+    print(f"report: {out / 'report.html'}")
+
+
+def _judges(config: ConfigDict) -> Judges:
+    """Judges of the first training clips' true sound; thresholds from the validation clips."""
+    counts = config.evaluation.judge_clips
+    train, validation = (
+        _first(open_source(config, split), counts[split]) for split in ("train", "validation")
+    )
+    return train_judges(train, validation, build(JudgeConfig, config.evaluation.judges))
+
+
+def _first(source: Sequence[Any], count: int) -> list[Any]:
+    return [source[index] for index in range(min(count, len(source)))]
+
+
+def _detector(generator: Generator) -> Callable[[np.ndarray], float]:
+    return lambda wave: detect(wave, generator.key, sample_rate=generator.sample_rate).p_value
+
+
+def _untrained(generator: Generator) -> Generator:
+    """The same system with the weights it began with: what untrained means."""
+    system = generator.bundle.system
+    keys = jax.random.split(jax.random.key(1), 4)
+    parts = zip(("codec", "video", "text", "dit"), keys, strict=True)
+    return generator.with_weights({name: getattr(system, name).init(key) for name, key in parts})
+
+
+def _curves(workdir: str | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    if workdir is None:
+        return {}
+    return {
+        title: read_curve(pathlib.Path(workdir) / stage / "metrics.jsonl", key)
+        for title, (stage, key) in CURVES.items()
+    }
+
+
+def _summary(generator: Generator, clips: int) -> str:
+    return (
+        f"{clips} held-out clips of {generator.seconds:g} s. Every generated sound here carries "
+        f"the watermark of key {generator.key.key_id}."
+    )
+
+
+def _made(generator: Generator, clips: RecordSource) -> dict[str, object]:
+    bundle = generator.bundle
+    return {
+        "Bundle": f"SHA-256 {bundle.digest}",
+        "Held-out clips": repr(clips),
+        "Trained on": bundle.provenance["data"],
+        "Versions": bundle.provenance["versions"],
+        "Config": bundle.config,
+    }
+
+
+if __name__ == "__main__":
+    launch(run)

@@ -1,0 +1,113 @@
+"""`v2a export --workdir=DIR --out=BUNDLE`: the averaged weights of all stages in one folder."""
+
+import importlib.metadata
+import json
+import pathlib
+from typing import Any
+
+from absl import flags
+
+from v2a_jax.bin.main import launch
+from v2a_jax.errors import UserError
+from v2a_jax.models.functional import count
+from v2a_jax.models.system import System
+from v2a_jax.models.tokenizer import Tokenizer
+from v2a_jax.sampling.bundle import PARTS, save_bundle
+from v2a_jax.training.earlier import TRAINED_BY, load_parts
+from v2a_jax.types import Params
+
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder in which all stages were trained.")
+OUT = flags.DEFINE_string("out", None, "Folder of the bundle; a bundle there is replaced.")
+
+PACKAGES = ("v2a-jax", "jax", "flax", "optax", "orbax-checkpoint", "numpy")
+
+
+def run(argv: list[str]) -> None:
+    """Exports the bundle and says where it is."""
+    del argv
+    if WORKDIR.value is None or OUT.value is None:
+        raise UserError("export needs --workdir=DIR and --out=BUNDLE")
+    export(pathlib.Path(WORKDIR.value), pathlib.Path(OUT.value))
+    print(f"bundle: {OUT.value}")
+
+
+def export(workdir: pathlib.Path, out: pathlib.Path) -> None:
+    """Writes the bundle of a finished run; UserError when a stage or the tokenizer is missing."""
+    config = _config(workdir, "diffusion")
+    origin = pathlib.Path(config["earlier"]) if config["earlier"] else workdir
+    system, sigma = System.from_config(config), config["ema"]["sigma_rel"][0]
+    weights: Params = {}
+    for part in PARTS:
+        home = workdir if TRAINED_BY[part] == "diffusion" else origin
+        weights |= load_parts(home, (part,), system, sigma)
+    tokenizer = origin / "tokenizer.model"
+    if not tokenizer.is_file():
+        raise UserError(f"no {tokenizer}: train stage 'perception' first")
+    provenance = {
+        "stages": {
+            name: _config(workdir if name == "diffusion" else origin, name)
+            for name in dict.fromkeys(TRAINED_BY.values())
+        },
+        "data": _data(config),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+    }
+    save_bundle(
+        out,
+        config=config,
+        weights=weights,
+        tokenizer=Tokenizer(tokenizer.read_bytes()),
+        provenance=provenance,
+        card=_card(config, weights, provenance),
+    )
+
+
+def _config(workdir: pathlib.Path, stage: str) -> dict[str, Any]:
+    path = workdir / stage / "config.json"
+    if not path.is_file():
+        raise UserError(f"stage '{stage}' was not trained in {workdir}: no {path}")
+    return json.loads(path.read_text())
+
+
+def _data(config: dict[str, Any]) -> dict[str, Any]:
+    """What it was trained on: source, size, licence."""
+    place = config["data"]["train"]
+    if place == "world":
+        return {"source": "procedural world", "licence": "procedural", **config["data"]["world"]}
+    described = pathlib.Path(place) / "dataset.json"
+    told = json.loads(described.read_text()) if described.is_file() else {}
+    return {"source": place, **told}
+
+
+def _card(config: dict[str, Any], weights: Params, provenance: dict[str, Any]) -> str:
+    model, data = config["model"], provenance["data"]
+    sizes = "\n".join(f"| {name} | {count(weights[name]):,} |" for name in PARTS)
+    told = "\n".join(f"- {name}: {value}" for name, value in sorted(data.items()))
+    trained = "\n".join(
+        f"- {name}: {stage['run']['steps']} steps of {stage['run']['batch_size']} clips"
+        for name, stage in provenance["stages"].items()
+    )
+    return f"""# Model card
+
+A V2A-JAX bundle: silent video in, a watermarked soundtrack out.
+
+Sound at {model["codec"]["sample_rate"]} Hz, {model["codec"]["channels"]} channel(s); video seen at
+{model["video"]["size"]} px, {model["video"]["fps"]} frames a second.
+
+| part | parameters |
+|---|---|
+{sizes}
+
+## Trained on
+{told}
+
+## Training
+{trained}
+
+## Limits
+It knows the sounds of its training data and no others; on other videos it makes those sounds.
+Every soundtrack it makes carries a watermark.
+"""
+
+
+if __name__ == "__main__":
+    launch(run)
