@@ -19,7 +19,6 @@ class ToyClip:
     audio: np.ndarray | None
     sample_rate: int
     captions: dict[str, str]
-    negatives: tuple[str, ...]
     labels: tuple[str, ...]
     events: tuple[Event, ...]
     provenance: str
@@ -63,8 +62,7 @@ def make_clip(index: int, *, with_siren: bool) -> ToyClip:
         fps=FPS,
         audio=wave[:, None].astype(np.float32),
         sample_rate=RATE,
-        captions={"full": caption},
-        negatives=("a siren is heard",) if with_siren else (),
+        captions={"full": caption, "offscreen": "a siren is heard" if with_siren else ""},
         labels=labels,
         events=tuple(events),
         provenance=f"toy/{index}",

@@ -1,7 +1,7 @@
 """The held-out clips as evaluation sees them: cut to the model's length, or listed as failures."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,16 +13,16 @@ from v2a_jax.types import Event
 class Clip(Protocol):
     """The fields of a dataset record that judges read; any dataclass that has them will do.
 
-    video uint8[F,H,W,3] at fps, audio float32[N,C] at sample_rate; `captions` has the key "full";
-    `negatives` are captions of sounds to be rid of; `labels` the classes heard; `provenance` an id.
+    video uint8[F,H,W,3] at fps, audio float32[N,C] at sample_rate; `captions` has the key "full",
+    and may have "offscreen": what alone is heard and not seen; `labels` are the classes heard;
+    `provenance` is an id.
     """
 
     video: np.ndarray | None
     fps: float
     audio: np.ndarray | None
     sample_rate: int
-    captions: dict[str, str]
-    negatives: tuple[str, ...]
+    captions: Mapping[str, str]
     labels: tuple[str, ...]
     events: tuple[Event, ...]
     provenance: str
@@ -43,8 +43,8 @@ def off_screen(clip: Clip) -> tuple[str, ...]:
 
 
 def negative_prompt(clip: Clip) -> str:
-    """The bare captions of a clip's off-screen sounds: what one would type to be rid of them."""
-    return " and ".join(clip.negatives or off_screen(clip))
+    """The bare caption of a clip's off-screen sounds, or else their names."""
+    return clip.captions.get("offscreen") or " and ".join(off_screen(clip))
 
 
 def cut_clips(

@@ -14,7 +14,10 @@ import numpy as np
 from v2a_jax.errors import UserError
 from v2a_jax.evaluation import material, tagger
 from v2a_jax.evaluation.clips import Clip, off_screen
+from v2a_jax.evaluation.disturbance import disturbed
 from v2a_jax.evaluation.spectral import mono
+
+LATE_SECONDS = (-0.025, 0.025)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,11 +27,15 @@ class JudgeConfig:
     shrinkage            of the material covariance towards a sphere, in (0, 1]
     penalty              L2 penalty of the tagger's weights
     false_positive_rate  share of validation clips without a class in which it may be detected
+    copies               disturbed copies of each clip, added to the clean one
+    seed                 of the disturbances
     """
 
     shrinkage: float
     penalty: float
     false_positive_rate: float
+    copies: int
+    seed: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,36 +99,46 @@ def train_judges(train: Sequence[Clip], validation: Sequence[Clip], config: Judg
     )
 
 
+def _versions(clips: Sequence[Clip], config: JudgeConfig) -> list[tuple[Clip, np.ndarray]]:
+    """Each clip with its sound, and again with each disturbed copy of it."""
+    random = np.random.default_rng(config.seed)
+    clean = [(clip, mono(clip.audio)) for clip in clips]
+    rest = [(c, disturbed(wave_N, random)) for _ in range(config.copies) for c, wave_N in clean]
+    return clean + rest
+
+
 def _train_material(
     train: Sequence[Clip], config: JudgeConfig
 ) -> material.MaterialClassifier | None:
-    heard = list(material.labelled(clip for clip in train if not off_screen(clip)))
-    if len({name for _, name in heard}) < 2:
+    features, names = [], []
+    random = np.random.default_rng(config.seed)
+    for clip, wave_N in _versions([clip for clip in train if not off_screen(clip)], config):
+        events = material.judged_events(clip.events, len(wave_N) / clip.sample_rate)
+        names += [event.material for event in events]
+        # A sound a little early or late is the onsets' business; its material stays the same.
+        times = [event.time + random.uniform(*LATE_SECONDS) for event in events]
+        features.append(material.features(wave_N, clip.sample_rate, times))
+    if len(set(names)) < 2:
         return None
-    features_ED, names = zip(*heard, strict=True)
-    return material.train_material(np.stack(features_ED), names, shrinkage=config.shrinkage)
+    return material.train_material(np.concatenate(features), names, shrinkage=config.shrinkage)
 
 
 def _train_tagger(
     train: Sequence[Clip], validation: Sequence[Clip], config: JudgeConfig
 ) -> tagger.Tagger | None:
-    label_sets = [[clip.labels for clip in clips] for clips in (train, validation)]
-    names = tagger.separable(*label_sets)
+    names = tagger.separable(*([clip.labels for clip in clips] for clips in (train, validation)))
     if not names:
         return None
-    (train_BD, train_BK), (validation_BD, validation_BK) = (
-        (
-            np.stack([tagger.features(mono(clip.audio), clip.sample_rate) for clip in clips]),
-            tagger.targets(labels, names),
-        )
-        for clips, labels in zip((train, validation), label_sets, strict=True)
-    )
+
+    def examples(clips: Sequence[Clip]) -> tuple[np.ndarray, np.ndarray]:
+        pairs = _versions(clips, config)
+        features = [tagger.features(wave_N, clip.sample_rate) for clip, wave_N in pairs]
+        return np.stack(features), tagger.targets([clip.labels for clip, _ in pairs], names)
+
     return tagger.train_tagger(
         names,
-        train_BD,
-        train_BK,
-        validation_BD,
-        validation_BK,
+        *examples(train),
+        *examples(validation),
         penalty=config.penalty,
         false_positive_rate=config.false_positive_rate,
     )

@@ -7,12 +7,11 @@ with the pooled covariance shrunk towards its mean variance, S = (1 - a) C + a t
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from v2a_jax.evaluation.clips import Clip
-from v2a_jax.evaluation.spectral import decibels, mel_power, mono
+from v2a_jax.evaluation.spectral import decibels, mel_power
 from v2a_jax.types import Event
 
 BANDS = 24
@@ -51,25 +50,23 @@ def judged_events(events: Sequence[Event], seconds: float) -> list[Event]:
 
 
 def features(wave_N: np.ndarray, sample_rate: int, times: Sequence[float]) -> np.ndarray:
-    """Features float[E,D] of the sound after each time in seconds, from one channel."""
-    return np.stack([_after(wave_N, sample_rate, time) for time in times])
+    """Features float[E,D] of the sound after each of E times in seconds, from one channel.
+
+    Beyond the end of the sound is silence; a time before its beginning counts as its beginning.
+    """
+    rows = [_after(wave_N, sample_rate, time) for time in times]
+    return np.reshape(rows, (len(times), SLICES * BANDS))
 
 
 def _after(wave_N: np.ndarray, sample_rate: int, time: float) -> np.ndarray:
-    start = round(time * sample_rate)
-    window_N = wave_N[start : start + round(AFTER_SECONDS * sample_rate)]
+    start = max(round(time * sample_rate), 0)
+    window_N = np.zeros(round(AFTER_SECONDS * sample_rate), np.float32)
+    heard_N = wave_N[start : start + len(window_N)]
+    window_N[: len(heard_N)] = heard_N
     power_TM = mel_power(window_N, sample_rate=sample_rate, bands=BANDS, hop=HOP)
     slices_SFM = power_TM[: SLICES * FRAMES_PER_SLICE].reshape(SLICES, FRAMES_PER_SLICE, BANDS)
     level_D = decibels(slices_SFM.mean(axis=1), span=SPAN_DB).ravel()
     return level_D - level_D.mean()
-
-
-def labelled(clips: Iterable[Clip]) -> Iterator[tuple[np.ndarray, str]]:
-    """Features and material of every judged event in clips of true audio."""
-    for clip in clips:
-        wave_N = mono(clip.audio)
-        for event in judged_events(clip.events, len(wave_N) / clip.sample_rate):
-            yield _after(wave_N, clip.sample_rate, event.time), event.material
 
 
 def train_material(

@@ -7,12 +7,13 @@ true sound itself: what the judge, not the model, gets wrong.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from v2a_jax.evaluation import codec, material
-from v2a_jax.evaluation.bootstrap import Statistic, difference, estimate, ratio
+from v2a_jax.evaluation.bootstrap import Statistic, estimate, ratio
 from v2a_jax.evaluation.clips import off_screen
 from v2a_jax.evaluation.judges import Judges
 from v2a_jax.evaluation.onsets import detect_onsets, event_times, match_onsets
@@ -33,12 +34,13 @@ def shuffled(positions: Sequence[int], tracks: Soundtracks) -> list[int]:
     return [partner[i] for i in positions]
 
 
-def _pick(sounds: Sequence[np.ndarray], positions: Sequence[int]) -> list[np.ndarray]:
+def pick(sounds: Mapping[int, np.ndarray], positions: Sequence[int]) -> list[np.ndarray]:
+    """One channel, float32[N], of the sounds at `positions`."""
     return [mono(sounds[i]) for i in positions]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Figure:
+class Figure:
     """A statistic of a measure's terms, its unit, and the value of a perfect sound."""
 
     statistic: Statistic
@@ -46,41 +48,43 @@ class _Figure:
     ideal: float
 
 
-def _against_shuffled(
+def against_shuffled(
     sheet: Sheet,
-    figures: Mapping[str, _Figure],
+    figures: Mapping[str, Figure],
     measure: Measure,
     positions: Sequence[int],
     tracks: Soundtracks,
     sampling: Sampling,
 ) -> None:
-    """Scores generated sound between shuffled and round trip; then true and untrained sound."""
+    """Adds each figure of generated sound between shuffled and round trip, then of other sound."""
     others = shuffled(positions, tracks)
-    ceiling = measure(_pick(tracks.round_trip, positions))
+    ceiling = measure(pick(tracks.round_trip, positions))
     sources = {"": tracks.prompted, "_true": tracks.true, "_untrained": tracks.untrained}
-    for suffix, sounds in sources.items():
-        if not sounds:
-            continue
-        terms, floor = measure(_pick(sounds, positions)), measure(_pick(sounds, others))
-        for name, figure in figures.items():
-            best = figure.ideal if suffix == "_true" else estimate(ceiling, figure.statistic)
-            score = bootstrap_score(
-                terms,
-                statistic=figure.statistic,
-                lower_bound=estimate(floor, figure.statistic),
-                upper_bound=best,
-                unit=figure.unit,
-                sampling=sampling,
-            )
-            sheet.add(name + suffix, score)
+    terms = {
+        suffix: (measure(pick(sounds, positions)), measure(pick(sounds, others)))
+        for suffix, sounds in sources.items()
+        if sounds
+    }
+    for (name, figure), suffix in itertools.product(figures.items(), terms):
+        rows, floor = terms[suffix]
+        best = figure.ideal if suffix == "_true" else estimate(ceiling, figure.statistic)
+        score = bootstrap_score(
+            rows,
+            statistic=figure.statistic,
+            lower_bound=estimate(floor, figure.statistic),
+            upper_bound=best,
+            unit=figure.unit,
+            sampling=sampling,
+        )
+        sheet.add(name + suffix, score)
 
 
-def _quotient(term: int) -> Statistic:
+def quotient(term: int) -> Statistic:
     """Ratio of the terms `term` and `term + 1`."""
     return lambda sums: ratio(sums[..., term : term + 2])
 
 
-def _onset_measure(positions: Sequence[int], tracks: Soundtracks) -> Measure:
+def onset_measure(positions: Sequence[int], tracks: Soundtracks) -> Measure:
     """Terms: F1's numerator and denominator at each tolerance, then total error in ms and pairs."""
     times = [event_times(tracks.clips[i].events) for i in positions]
 
@@ -101,19 +105,19 @@ def add_onsets(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:
     positions = [
         i
         for i, clip in enumerate(tracks.clips)
-        if i not in tracks.off_screen and len(event_times(clip.events))
+        if not off_screen(clip) and len(event_times(clip.events))
     ]
     if len(positions) < 2:
         sheet.skip("onset_f1", "needs two clips with on-screen events and no off-screen sound")
         return
     figures = {
-        f"onset_f1_{ms}ms": _Figure(statistic=_quotient(2 * k), unit="share", ideal=1.0)
+        f"onset_f1_{ms}ms": Figure(statistic=quotient(2 * k), unit="share", ideal=1.0)
         for k, ms in enumerate(TOLERANCES_MS)
     }
-    error = _quotient(2 * len(TOLERANCES_MS))
-    figures["onset_error"] = _Figure(statistic=error, unit="ms", ideal=0.0)
-    measure = _onset_measure(positions, tracks)
-    _against_shuffled(sheet, figures, measure, positions, tracks, sampling)
+    error = quotient(2 * len(TOLERANCES_MS))
+    figures["onset_error"] = Figure(statistic=error, unit="ms", ideal=0.0)
+    measure = onset_measure(positions, tracks)
+    against_shuffled(sheet, figures, measure, positions, tracks, sampling)
 
 
 def add_material(sheet: Sheet, tracks: Soundtracks, judges: Judges, sampling: Sampling) -> None:
@@ -125,7 +129,7 @@ def add_material(sheet: Sheet, tracks: Soundtracks, judges: Judges, sampling: Sa
     events = {
         i: material.judged_events(clip.events, seconds)
         for i, clip in enumerate(tracks.clips)
-        if i not in tracks.off_screen
+        if not off_screen(clip)
     }
     positions = [i for i, judged in events.items() if judged]
     if len(positions) < 2:
@@ -143,121 +147,16 @@ def add_material(sheet: Sheet, tracks: Soundtracks, judges: Judges, sampling: Sa
             rows.append((right, len(times)))
         return np.array(rows, float)
 
-    figures = {"material_accuracy": _Figure(statistic=ratio, unit="share", ideal=1.0)}
-    _against_shuffled(sheet, figures, measure, positions, tracks, sampling)
-
-
-def add_prompts(sheet: Sheet, tracks: Soundtracks, judges: Judges, sampling: Sampling) -> None:
-    """`prompt_*` and `negative_*`: do words bring off-screen sounds, and take them away?"""
-    if judges.tagger is None:
-        sheet.skip("prompt_hit_rate", "the judges' training clips had no class that some lack")
-        return
-    named = [
-        (k, position, name)
-        for k, position in enumerate(tracks.off_screen)
-        for name in off_screen(tracks.clips[position])
-        if name in judges.tagger.names
-    ]
-    if not named:
-        sheet.skip("prompt_hit_rate", "no clip has an off-screen sound that the tagger knows")
-        return
-    column = {name: k for k, name in enumerate(judges.tagger.names)}
-
-    def heard(sounds: Sequence[np.ndarray], which: Sequence[int]) -> np.ndarray:
-        found_BK = judges.tagger.detect([mono(sound) for sound in sounds], tracks.sample_rate)
-        picked = zip(which, named, strict=True)
-        return np.array([found_BK[i, column[name]] for i, (_, _, name) in picked], float)
-
-    order, positions = [k for k, _, _ in named], [position for _, position, _ in named]
-    prompted = heard(tracks.prompted, positions)
-    unprompted, negative = heard(tracks.unprompted, order), heard(tracks.negative, order)
-    ceiling = heard(tracks.round_trip, positions)
-    rest = {"unit": "share", "sampling": sampling}
-    floor, top = float(unprompted.mean()), float(ceiling.mean())
-    sheet.add("prompt_hit_rate", rate_score(prompted, lower_bound=floor, upper_bound=top, **rest))
-    true = heard(tracks.true, positions)
-    sheet.add("prompt_hit_rate_true", rate_score(true, lower_bound=floor, upper_bound=1.0, **rest))
-    gain = bootstrap_score(
-        np.stack([prompted, np.ones_like(prompted), unprompted, np.ones_like(prompted)], axis=1),
-        statistic=difference(ratio),
-        lower_bound=0.0,
-        upper_bound=top - floor,
-        **rest,
-    )
-    sheet.add("prompt_gain", gain)
-    # What is detected in clips that lack the class is what remains after a perfect removal.
-    false_alarms = _false_alarms(tracks, judges, [name for _, _, name in named])
-    _add_negative(sheet, prompted, negative, false_alarms, top, rest)
-
-
-def _false_alarms(tracks: Soundtracks, judges: Judges, names: Sequence[str]) -> float:
-    """Share of round-trip clips without a class in which it is detected, averaged over `names`."""
-    sounds = [mono(sound) for sound in tracks.round_trip]
-    found_BK = judges.tagger.detect(sounds, tracks.sample_rate)
-    rates = []
-    for name in names:
-        lacking = [name not in clip.labels for clip in tracks.clips]
-        column = judges.tagger.names.index(name)
-        rates.append(found_BK[lacking, column].mean() if any(lacking) else np.nan)
-    return float(np.mean(rates))
-
-
-def _add_negative(
-    sheet: Sheet,
-    prompted: np.ndarray,
-    negative: np.ndarray,
-    false_alarms: float,
-    top: float,
-    rest: dict,
-) -> None:
-    without = float(prompted.mean())
-    hit = rate_score(negative, lower_bound=without, upper_bound=false_alarms, **rest)
-    sheet.add("negative_hit_rate", hit)
-    suppression = bootstrap_score(
-        np.stack([prompted - negative, prompted], axis=1),
-        lower_bound=0.0,
-        upper_bound=1.0 - false_alarms / top if top else float("nan"),
-        **rest,
-    )
-    sheet.add("negative_suppression", suppression)
-
-
-def add_retention(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:
-    """`negative_retention`: onset F1 of what is seen, with over without the negative prompt."""
-    kept = [k for k, i in enumerate(tracks.off_screen) if len(event_times(tracks.clips[i].events))]
-    if len(kept) < 2:
-        sheet.skip("negative_retention", "needs two clips with on-screen events and other sound")
-        return
-    positions = [tracks.off_screen[k] for k in kept]
-    measure = _onset_measure(positions, tracks)
-    negative_sounds = _pick(tracks.negative, kept)
-    negative = measure(negative_sounds)
-    place = {position: k for k, position in enumerate(positions)}
-    other = measure([negative_sounds[place[i]] for i in shuffled(positions, tracks)])
-    prompted = measure(_pick(tracks.prompted, positions))
-
-    f1 = _quotient(2 * TOLERANCES_MS.index(50))
-
-    def retention(sums: np.ndarray) -> np.ndarray:
-        return ratio(np.stack([f1(half) for half in np.split(sums, 2, axis=-1)], axis=-1))
-
-    score = bootstrap_score(
-        np.concatenate([negative, prompted], axis=1),
-        statistic=retention,
-        lower_bound=estimate(np.concatenate([other, prompted], axis=1), retention),
-        upper_bound=1.0,
-        unit="ratio",
-        sampling=sampling,
-    )
-    sheet.add("negative_retention", score)
+    figures = {"material_accuracy": Figure(statistic=ratio, unit="share", ideal=1.0)}
+    against_shuffled(sheet, figures, measure, positions, tracks, sampling)
 
 
 def add_codec(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:
     """`codec_*`: the round trip against the true sound; lower bound: another clip's sound."""
     positions = range(len(tracks.clips))
-    true = _pick(tracks.true, positions)
+    true = pick(tracks.true, positions)
     round_trip, other = (
-        _pick(tracks.round_trip, which) for which in (positions, shuffled(positions, tracks))
+        pick(tracks.round_trip, which) for which in (positions, shuffled(positions, tracks))
     )
 
     def capped(reference_N: np.ndarray, estimate_N: np.ndarray, _: int) -> float:

@@ -22,7 +22,7 @@ SPAN_DB = 70.0
 THRESHOLD_DB = 3.0
 MEDIAN_FRAMES = 41  # +-100 ms
 GAP_FRAMES = 12  # 60 ms between onsets
-LOOK_AHEAD = 0.010  # a centred window sees an onset this early
+LOOK_AHEAD = 0.006  # a centred window sees an onset this early; measured on impacts and bounces
 MERGE_SECONDS = 0.080  # closer events are heard, and counted, as one
 
 

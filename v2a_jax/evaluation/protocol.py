@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from v2a_jax.errors import UserError
-from v2a_jax.evaluation import measures
+from v2a_jax.evaluation import measures, steering
 from v2a_jax.evaluation.clips import Clip, Failure
 from v2a_jax.evaluation.judges import Judges
 from v2a_jax.evaluation.scores import Sampling, Score, Sheet, format_table
@@ -75,8 +75,8 @@ def evaluate(
     sheet = Sheet()
     measures.add_onsets(sheet, tracks, sampling)
     measures.add_material(sheet, tracks, judges, sampling)
-    measures.add_prompts(sheet, tracks, judges, sampling)
-    measures.add_retention(sheet, tracks, sampling)
+    steering.add_prompts(sheet, tracks, judges, sampling)
+    steering.add_retention(sheet, tracks, sampling)
     measures.add_codec(sheet, tracks, sampling)
     if detect is not None:
         measures.add_watermark(sheet, tracks, detect, config.watermark_p_value, sampling)

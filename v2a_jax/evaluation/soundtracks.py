@@ -37,22 +37,21 @@ class Generator(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Soundtracks:
-    """Per clip, in the order of `clips`, float32[N,C] at `sample_rate`.
+    """float32[N,C] at `sample_rate` by position in `clips`.
 
-    `prompted` had the full caption. `unprompted` (no words) and `negative` (the full caption, and a
-    negative prompt against its off-screen sounds) hold only the clips at the positions
-    `off_screen`, in that order. `untrained` is empty where no untrained model was given.
+    `prompted` had the full caption. `unprompted` (no words) holds the clips with off-screen sound;
+    `negative` (the full caption, and a negative prompt against the off-screen sounds) those of them
+    whose caption names something else besides. `untrained` is empty without an untrained model.
     """
 
     sample_rate: int
     clips: tuple[Clip, ...]
-    off_screen: tuple[int, ...]
-    true: tuple[np.ndarray, ...]
-    round_trip: tuple[np.ndarray, ...]
-    prompted: tuple[np.ndarray, ...]
-    unprompted: tuple[np.ndarray, ...]
-    negative: tuple[np.ndarray, ...]
-    untrained: tuple[np.ndarray, ...]
+    true: dict[int, np.ndarray]
+    round_trip: dict[int, np.ndarray]
+    prompted: dict[int, np.ndarray]
+    unprompted: dict[int, np.ndarray]
+    negative: dict[int, np.ndarray]
+    untrained: dict[int, np.ndarray]
     failures: tuple[Failure, ...]
     attempts: int
 
@@ -72,27 +71,27 @@ def render(
     if not usable:
         raise UserError(f"evaluate: none of {len(clips)} clips has picture and sound long enough")
     positions = tuple(range(len(usable)))
-    named = tuple(position for position in positions if off_screen(usable[position]))
     captions = [clip.captions["full"] for clip in usable]
-    nothing = [""] * len(usable)
     against = [negative_prompt(clip) for clip in usable]
+    nothing = [""] * len(usable)
+    named = [i for i in positions if off_screen(usable[i])]
+    opposed = [i for i in named if against[i] != captions[i]]
     studio = _Studio(clips=usable, batch=batch, seed=seed)
     tracks = {
         "round_trip": studio.round_trip(generator),
         "prompted": studio.generate("prompted", generator, positions, captions, nothing),
         "unprompted": studio.generate("unprompted", generator, named, nothing, nothing),
-        "negative": studio.generate("negative", generator, named, captions, against),
+        "negative": studio.generate("negative", generator, opposed, captions, against),
         "untrained": (
             studio.generate("untrained", untrained, positions, captions, nothing)
             if untrained is not None
-            else ()
+            else {}
         ),
     }
     return Soundtracks(
         sample_rate=generator.sample_rate,
         clips=usable,
-        off_screen=named,
-        true=tuple(clip.audio for clip in usable),
+        true={i: usable[i].audio for i in positions},
         failures=(*unusable, *studio.failures),
         attempts=len(unusable) + sum(map(len, tracks.values())),
         **tracks,
@@ -113,7 +112,7 @@ class _Studio:
         positions: Sequence[int],
         prompts: Sequence[str],
         negatives: Sequence[str],
-    ) -> tuple[np.ndarray, ...]:
+    ) -> dict[int, np.ndarray]:
         def of_batch(chosen: list[int]) -> np.ndarray:
             return generator.generate_batch(
                 np.stack([self._clips[i].video for i in chosen]),
@@ -124,7 +123,7 @@ class _Studio:
 
         return self._run(condition, positions, of_batch)
 
-    def round_trip(self, generator: Generator) -> tuple[np.ndarray, ...]:
+    def round_trip(self, generator: Generator) -> dict[int, np.ndarray]:
         def of_batch(chosen: list[int]) -> np.ndarray:
             return generator.round_trip(np.stack([self._clips[i].audio for i in chosen]))
 
@@ -135,17 +134,15 @@ class _Studio:
         condition: str,
         positions: Sequence[int],
         of_batch: Callable[[list[int]], np.ndarray],
-    ) -> tuple[np.ndarray, ...]:
-        tracks: list[np.ndarray] = []
+    ) -> dict[int, np.ndarray]:
+        tracks: dict[int, np.ndarray] = {}
         for start in tqdm(range(0, len(positions), self._batch), desc=condition, leave=False):
             chosen = list(positions[start : start + self._batch])
             padded = chosen + chosen[-1:] * (self._batch - len(chosen))
             sounds_BNC = np.asarray(of_batch(padded), np.float32)[: len(chosen)]
-            tracks += [
-                self._checked(condition, i, sound_NC)
-                for i, sound_NC in zip(chosen, sounds_BNC, strict=True)
-            ]
-        return tuple(tracks)
+            for i, sound_NC in zip(chosen, sounds_BNC, strict=True):
+                tracks[i] = self._checked(condition, i, sound_NC)
+        return tracks
 
     def _checked(self, condition: str, position: int, sound_NC: np.ndarray) -> np.ndarray:
         """Judged as silence where it is no sound: a failure costs score, it never goes missing."""

@@ -16,7 +16,7 @@ from v2a_jax.evaluation.spectral import decibels, mel_power
 BANDS = 40
 GROUPS = 8
 HOP = 0.010
-SPAN_DB = 80.0
+SPAN_DB = 60.0
 MODULATION_EDGES_HZ = np.geomspace(0.5, 40.0, 10)
 
 
