@@ -1,7 +1,8 @@
 """A TFDS builder over a dataset of records: one split, ArrayRecord files, no TensorFlow.
 
 An example has the arrays a trainer wants as features of their own (video, audio, caption, labels,
-events) and everything else a record holds as JSON, so that it can be turned back into the record.
+events; numbers as float32) and everything else a record holds as JSON, exactly, so that it can be
+turned back into the record.
 """
 
 import json
@@ -18,14 +19,14 @@ from v2a_jax.errors import UserError
 
 VERSION = f"{schema.SCHEMA_VERSION}.0.0"
 _EVENT = {
-    "time": np.float64,
-    "end": np.float64,
+    "time": np.float32,
+    "end": np.float32,
     "kind": tfds.features.Text(),
     "material": tfds.features.Text(),
-    "strength": np.float64,
-    "f1": np.float64,
-    "x": np.float64,
-    "y": np.float64,
+    "strength": np.float32,
+    "f1": np.float32,
+    "x": np.float32,
+    "y": np.float32,
     "onscreen": np.bool_,
 }
 
@@ -47,7 +48,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 shape=(None, None, None, 3), dtype=np.uint8, encoding="zlib"
             ),
             "audio": tfds.features.Tensor(shape=(None, None), dtype=np.float32, encoding="zlib"),
-            "fps": np.float64,
+            "fps": np.float32,
             "sample_rate": np.int64,
             "caption": tfds.features.Text(),
             "transcript": tfds.features.Text(),

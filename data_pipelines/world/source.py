@@ -25,6 +25,7 @@ SOUND_OVER_SILENCE = 0.85  # of the silent scenes that may have an off-screen so
 class _Plan:
     """All that is decided about a clip before it is rendered."""
 
+    seconds: float
     draws: random.Draws
     scene: scenes.Scene
     extra: str  # off-screen kind, or ''
@@ -104,7 +105,7 @@ def _plan(config: WorldConfig, index: int, overrides: Mapping[str, Any]) -> _Pla
         probability = SOUND_OVER_SILENCE
     kind = draws.choice("offscreen.kind", tuple(offscreen.KINDS))
     present = draws.happens("offscreen.present", probability)
-    return _Plan(draws=draws, scene=scene, extra=kind if present else "")
+    return _Plan(seconds=config.seconds, draws=draws, scene=scene, extra=kind if present else "")
 
 
 def _render(config: WorldConfig, index: int, plan: _Plan) -> ClipRecord:
@@ -147,7 +148,7 @@ def _offscreen(
         return np.zeros(1), ()
     time_N = np.arange(len(base_N)) / sample_rate
     rng, noise = plan.draws.stream("offscreen.form"), plan.draws.stream("offscreen.noise")
-    wave_N, spans = offscreen.KINDS[plan.extra].make(rng, noise, time_N)
+    wave_N, spans = offscreen.KINDS[plan.extra].make(rng, noise, time_N, plan.seconds)
     low, high = LEVEL
     base = sound.rms(base_N)
     level = np.clip(base * 10 ** (snr / 20), low, high) if base else low * (high / low) ** share

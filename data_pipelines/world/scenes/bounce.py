@@ -40,9 +40,30 @@ class Bounce(Scene):
     time_E: np.ndarray
     speed_E: np.ndarray
     restitution: float
-    events: tuple[Event, ...]
     wording: Wording
-    labels: tuple[str, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return ("bounce",) if len(self.time_E) else ()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        frequency, decay, _ = MATERIALS[self.material].modes(self.size, self.jitter)
+        ring = sound.decay_time(decay[0])
+        x_E, _ = self.ball(self.time_E)
+        return tuple(
+            Event(
+                time=float(time),
+                end=float(min(self.seconds, time + ring)),
+                kind="bounce",
+                material=self.material,
+                strength=float(speed / TOP_SPEED),
+                f1=float(frequency[0]),
+                x=float(x),
+                y=float(self.stage.horizon),
+            )
+            for time, speed, x in zip(self.time_E, self.speed_E, x_E, strict=True)
+        )
 
     def sound(self, sample_rate: int, noise: np.random.Generator) -> np.ndarray:
         samples = round(self.seconds * sample_rate)
@@ -126,20 +147,6 @@ def draw(draws: Draws, seconds: float) -> Bounce:
     start = draws.uniform("start", 0.3, 0.7) + room.shift[0]
     pace = draws.uniform("pace", -0.18, 0.18) / seconds
     time_E, speed_E = contacts(release, height, gravity, restitution, seconds)
-    frequency, decay, _ = MATERIALS[material].modes(size, jitter)
-    events = tuple(
-        Event(
-            time=float(time),
-            end=float(min(seconds, time + sound.decay_time(decay[0]))),
-            kind="bounce",
-            material=material,
-            strength=float(speed / TOP_SPEED),
-            f1=float(frequency[0]),
-            x=float(start + pace * (time - release)),
-            y=float(room.horizon),
-        )
-        for time, speed in zip(time_E, speed_E, strict=True)
-    )
     return Bounce(
         seconds=seconds,
         stage=room,
@@ -154,9 +161,7 @@ def draw(draws: Draws, seconds: float) -> Bounce:
         time_E=time_E,
         speed_E=speed_E,
         restitution=restitution,
-        events=events,
-        wording=_wording(draws, material, len(events)),
-        labels=("bounce",),
+        wording=_wording(draws, material, len(time_E)),
     )
 
 
@@ -179,6 +184,8 @@ def contacts(
 
 def _wording(draws: Draws, material: str, bounces: int) -> Wording:
     ball = words.a(MATERIALS[material].adjective + " ball")
+    if not bounces:
+        return Wording(full=f"{ball} falls", short="silence", sound_only="silence")
     full = (
         f"{ball} bounces {words.times(bounces)}",
         f"{ball} drops and bounces to rest",

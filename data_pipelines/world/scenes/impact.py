@@ -1,6 +1,7 @@
 """A mallet strikes one to three things on a table; they ring as their materials do."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 
@@ -50,9 +51,26 @@ class Impact(Scene):
     time_E: np.ndarray
     speed_E: np.ndarray
     target_E: np.ndarray
-    events: tuple[Event, ...]
     wording: Wording
-    labels: tuple[str, ...]
+    labels: ClassVar[tuple[str, ...]] = ("impact",)
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        hits = zip(self.time_E, self.speed_E, self.target_E, strict=True)
+        return tuple(self._event(time, speed, self.things[k]) for time, speed, k in hits)
+
+    def _event(self, time: float, speed: float, thing: Thing) -> Event:
+        frequency, decay, _ = MATERIALS[thing.material].modes(thing.size, thing.jitter)
+        return Event(
+            time=float(time),
+            end=float(min(self.seconds, time + sound.decay_time(decay[0]))),
+            kind="impact",
+            material=thing.material,
+            strength=float(speed),
+            f1=float(frequency[0]),
+            x=float(thing.x),
+            y=float(thing.top),
+        )
 
     def sound(self, sample_rate: int, noise: np.random.Generator) -> np.ndarray:
         samples = round(self.seconds * sample_rate)
@@ -99,10 +117,10 @@ class Impact(Scene):
     def _paint_mallet(self, video: np.ndarray, time_F: np.ndarray) -> None:
         size = video.shape[1]
         x_F, y_F = self.mallet(time_F)
-        radius, stick = HEAD * size, (0.34 * size, -0.2 * size)
+        radius, stick_x, stick_y = HEAD * size, 0.34 * size, -0.2 * size
 
         def shaft(dx: np.ndarray, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            edge = paint.capsule(dx, dy, *stick, 0.016 * size)
+            edge = paint.capsule(dx + stick_x / 2, dy + stick_y / 2, stick_x, stick_y, 0.016 * size)
             return np.array((60, 40, 30), np.float32), paint.cover(edge)
 
         def head(dx: np.ndarray, dy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,8 +128,8 @@ class Impact(Scene):
             rgb = np.array((226, 30, 36), np.float32) + glint[..., None] * np.float32(60)
             return rgb, paint.cover(paint.disc(dx, dy, radius))
 
-        reach = (stick[0] + 1, -stick[1] + 1)
-        paint.stamp(video, x_F * size, y_F * size, reach, shaft)
+        middle = x_F * size + stick_x / 2, y_F * size + stick_y / 2
+        paint.stamp(video, *middle, (stick_x / 2 + 2, -stick_y / 2 + 2), shaft)
         paint.stamp(video, x_F * size, y_F * size, (radius, radius), head)
 
     def mallet(self, time_F: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,9 +171,7 @@ def draw(draws: Draws, seconds: float) -> Impact:
         time_E=time_E,
         speed_E=speed_E,
         target_E=target_E,
-        events=_events(things, time_E, speed_E, target_E, seconds),
         wording=_wording(draws, [things[k] for k in dict.fromkeys(target_E)], len(time_E)),
-        labels=("impact",),
     )
 
 
@@ -174,31 +190,6 @@ def _draw_thing(draws: Draws, index: int, x: float, room: stage.Stage) -> Thing:
         x=x + room.shift[0],
         top=room.horizon - _HEIGHTS[shape] * size,
     )
-
-
-def _events(
-    things: tuple[Thing, ...],
-    time_E: np.ndarray,
-    speed_E: np.ndarray,
-    target_E: np.ndarray,
-    seconds: float,
-) -> tuple[Event, ...]:
-    events = []
-    for time, speed, thing in zip(time_E, speed_E, (things[k] for k in target_E), strict=True):
-        frequency, decay, _ = MATERIALS[thing.material].modes(thing.size, thing.jitter)
-        events.append(
-            Event(
-                time=float(time),
-                end=float(min(seconds, time + sound.decay_time(decay[0]))),
-                kind="impact",
-                material=thing.material,
-                strength=float(speed),
-                f1=float(frequency[0]),
-                x=float(thing.x),
-                y=float(thing.top),
-            )
-        )
-    return tuple(events)
 
 
 def _wording(draws: Draws, things: list[Thing], hits: int) -> Wording:

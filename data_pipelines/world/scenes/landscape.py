@@ -1,6 +1,7 @@
 """A still landscape that makes no sound: hills, a sky, and a sun."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,9 +23,9 @@ class Landscape(Scene):
     hill: tuple[int, int, int]
     sun: tuple[float, float]
     waves: np.ndarray  # [ridge, sine, (amplitude, cycles, phase)]
-    events: tuple[Event, ...]
     wording: Wording
-    labels: tuple[str, ...]
+    events: ClassVar[tuple[Event, ...]] = ()
+    labels: ClassVar[tuple[str, ...]] = ()
 
     def sound(self, sample_rate: int, noise: np.random.Generator) -> np.ndarray:
         return np.zeros(round(self.seconds * sample_rate))
@@ -54,7 +55,5 @@ def draw(draws: Draws, seconds: float) -> Landscape:
         hill=_HILLS[draws.choice("hill", range(len(_HILLS)))],
         sun=(draws.uniform("sun.x", 0.1, 0.9), draws.uniform("sun.y", 0.1, 0.35)),
         waves=rng.uniform(low, high, (3, 3, 3)),
-        events=(),
         wording=Wording(full=draws.choice("caption", full), short="silence", sound_only="silence"),
-        labels=(),
     )
