@@ -26,9 +26,7 @@ def judges():
 
 @pytest.fixture(scope="module")
 def oracle_result(toy_clips, judges):
-    return evaluate(
-        OracleModel(), toy_clips, judges, CONFIG, detect=lambda sound: 1.0, untrained=Deaf()
-    )
+    return evaluate(OracleModel(), toy_clips, judges, CONFIG, untrained=Deaf())
 
 
 class Deaf(OracleModel):
@@ -71,9 +69,22 @@ def test_every_score_has_its_interval_and_bounds(oracle_result):
         assert score.n > 0, name
 
 
-def test_undetected_watermark_is_reported_as_such(oracle_result):
-    assert oracle_result.scores["watermark_detected"].value == 0.0
-    assert oracle_result.scores["watermark_detected"].upper_bound == 1.0
+class Marked(OracleModel):
+    """Marks what it makes by an offset."""
+
+    def generate_batch(self, frames, prompts, negative_prompts, seeds):
+        return super().generate_batch(frames, prompts, negative_prompts, seeds) + np.float32(0.1)
+
+
+def test_watermark_is_found_in_generated_sound_alone(toy_clips, judges):
+    def detect(sound):
+        assert sound.shape == (32_000, 1)
+        return 1e-9 if sound.mean() > 0.05 else 0.5
+
+    scores = evaluate(Marked(), toy_clips, judges, CONFIG, detect=detect).scores
+    found, mistaken = scores["watermark_detected"], scores["watermark_false_alarm"]
+    assert (found.value, found.lower_bound, found.upper_bound) == (1.0, 0.0, 1.0)
+    assert (mistaken.value, mistaken.lower_bound, mistaken.upper_bound) == (0.0, 1.0, 0.0)
 
 
 def test_batches_have_one_size(toy_clips, judges, oracle_model):
@@ -129,6 +140,8 @@ def test_what_cannot_be_measured_is_said(toy_clips, judges, oracle_model):
     result = evaluate(oracle_model, plain, judges, CONFIG)
     assert "prompt_hit_rate" not in result.scores
     assert "not measured: prompt_hit_rate" in result.table()
+    alone = evaluate(oracle_model, plain[:1], judges, CONFIG)
+    assert set(alone.scores) == {"failures"}
 
 
 def test_scores_file_is_strict_json_and_comes_back(oracle_result, tmp_path):

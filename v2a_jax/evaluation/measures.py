@@ -154,6 +154,9 @@ def add_material(sheet: Sheet, tracks: Soundtracks, judges: Judges, sampling: Sa
 def add_codec(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:
     """`codec_*`: the round trip against the true sound; lower bound: another clip's sound."""
     positions = range(len(tracks.clips))
+    if len(positions) < 2:
+        sheet.skip("codec", "needs two clips, to compare one with the other")
+        return
     true = pick(tracks.true, positions)
     round_trip, other = (
         pick(tracks.round_trip, which) for which in (positions, shuffled(positions, tracks))
@@ -198,8 +201,10 @@ def add_watermark(
 
     `detect` maps float32[N,C] to the p-value of "unmarked".
     """
-    generated = np.array([detect(sound) < p_value for sound in tracks.prompted], float)
-    unmarked = np.array([detect(sound) < p_value for sound in tracks.true], float)
+    generated, unmarked = (
+        np.array([detect(sound_NC) < p_value for sound_NC in sounds.values()], float)
+        for sounds in (tracks.prompted, tracks.true)
+    )
     rest = {"unit": "share", "sampling": sampling}
     found, mistaken = float(generated.mean()), float(unmarked.mean())
     sheet.add(

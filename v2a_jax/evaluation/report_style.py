@@ -50,7 +50,7 @@ audio { height: 2.1rem; flex: 0 1 17rem; min-width: 12rem; max-width: 100%; }
 .scores thead th { font-size: .8rem; font-weight: 500; color: var(--soft); }
 .scores .of-model th, .scores .of-model td { border-top: 1px solid var(--line); }
 .scores .of-variant th, .scores .of-variant td { padding-top: .1rem; font-size: .88rem; }
-.scores th { width: 38%; font-weight: 400; }
+.scores tbody th { width: 36%; font-weight: 400; }
 .metric { display: block; font-weight: 600; }
 .meaning { display: block; font-size: .85rem; line-height: 1.4; }
 .variant { color: var(--soft); padding-left: 1rem; }
@@ -58,7 +58,7 @@ audio { height: 2.1rem; flex: 0 1 17rem; min-width: 12rem; max-width: 100%; }
 .value small { display: block; }
 .of-model .value b { font-size: 1.12rem; }
 .of-variant .value b { font-weight: 500; }
-.bounds { width: 36%; }
+.bounds { width: 42%; }
 .bar { position: relative; height: 1.1rem; }
 .bar i { position: absolute; top: 50%; transform: translateY(-50%); }
 .reach { height: .5rem; border-radius: .25rem; background: var(--reach); }
@@ -97,7 +97,7 @@ pre { margin: .5rem 0 0; overflow-x: auto; font: .82rem/1.5 ui-monospace, Menlo,
   .scores tr { display: grid; grid-template-columns: 1fr auto; padding: .7rem 1rem;
     gap: .3rem 1rem; border-top: 1px solid var(--line); }
   .scores tr.of-variant { border-top: 0; padding-top: 0; }
-  .scores th, .scores td { width: auto; padding: 0 !important; border: 0 !important; }
+  .scores tbody th, .scores td { width: auto; padding: 0 !important; border: 0 !important; }
   .scores .value { text-align: right; }
   .bounds { grid-column: 1 / -1; }
   .n { display: none; }
