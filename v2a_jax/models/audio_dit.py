@@ -136,8 +136,9 @@ class AudioDiT(nnx.Module):
             config=c.stack,
             rngs=rngs,
         )
-        self.final = Linear((c.width,), (2, c.width), axes=into + (None,), rngs=rngs, scale=0.0)
-        self.leave = Linear((c.width,), (c.latent,), axes=("embed", None), rngs=rngs, scale=0.0)
+        out = ("embed", None)
+        self.final = Linear((c.width,), (2, c.width), axes=(*out, None), rngs=rngs, scale=0.0)
+        self.leave = Linear((c.width,), (c.latent,), axes=out, rngs=rngs, scale=0.0)
 
     def __call__(self, x_BTL: Array, t_B: Array, given: Conditions) -> Array:
         length = x_BTL.shape[1]

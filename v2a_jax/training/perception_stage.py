@@ -151,7 +151,9 @@ class PerceptionStage:
             return reshape_rows(x_BFE, (x_BFE.shape[0] * x_BFE.shape[1], x_BFE.shape[2]))
 
         seen, heard = (flat(_unit(x[:, ::every])) for x in (seen_BFE, heard_BFE))
-        weight_P = jnp.repeat(both_B, -(-seen_BFE.shape[1] // every)).astype(jnp.float32)
+        shape = (both_B.shape[0], -(-seen_BFE.shape[1] // every))
+        weight_BF = jnp.broadcast_to(both_B[:, None], shape).astype(jnp.float32)
+        weight_P = reshape_rows(weight_BF, (shape[0] * shape[1],))
         logits_PP = scale * seen @ replicated(heard).T
         logits_PP = logits_PP + jnp.log(replicated(weight_P) + 1e-9)
         own_P = jnp.sum(seen * heard, axis=-1) * scale
