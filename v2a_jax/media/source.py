@@ -1,0 +1,140 @@
+"""Opening media that may be hostile: what may be read, how much of it, and with which decoders."""
+
+import contextlib
+import dataclasses
+import os
+import stat
+from collections.abc import Iterator
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.frame import Frame
+from av.packet import Packet
+from av.stream import Discard, Stream
+
+from v2a_jax.errors import UserError
+
+# Formats that hold media themselves. Those that point at other files or hosts (playlists, concat,
+# sdp) or turn any text into a picture (tty) are left out.
+FORMATS = (
+    "mov,matroska,avi,gif,flv,mpegts,mpeg,mpegvideo,ogg,asf,mxf,nut,ivf,obu,rm,wtv,m4v,h264,hevc,"
+    "apng,wav,w64,aiff,caf,flac,mp3,aac,ac3,eac3,amr,au"
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MediaLimits:
+    """How much of a file is accepted; whatever is over a limit is a UserError.
+
+    max_bytes          size of the file
+    max_pixels         width times height of a decoded or scaled picture
+    max_frames         video packets of the file
+    max_seconds        length of the video, and of the audio
+    max_decoded_bytes  what one call may return: frames, and samples
+    """
+
+    max_bytes: int
+    max_pixels: int
+    max_frames: int
+    max_seconds: float
+    max_decoded_bytes: int
+
+
+LIMITS = MediaLimits(
+    max_bytes=8 << 30,
+    max_pixels=8192 * 4352,
+    max_frames=1_000_000,
+    max_seconds=4 * 3600.0,
+    max_decoded_bytes=4 << 30,
+)
+
+
+@contextlib.contextmanager
+def open_source(path: str | os.PathLike, limits: MediaLimits) -> Iterator[InputContainer]:
+    """A media file opened for reading; UserError when it is missing, too big or not media."""
+    _check_file(path, limits)
+    try:
+        container = av.open(
+            # The prefix keeps a name such as `concat:a|b` from being taken for a protocol.
+            f"file:{os.fspath(path)}",
+            options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
+            metadata_errors="surrogateescape",
+        )
+    except (FFmpegError, ValueError) as error:
+        raise UserError(f"{path}: not a media file, or damaged beyond reading") from error
+    with container:
+        yield container
+
+
+def _check_file(path: str | os.PathLike, limits: MediaLimits) -> None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{path}: {reason.lower()}") from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+        raise UserError(f"{path}: is {kind}, not a media file")
+    if status.st_size == 0:
+        raise UserError(f"{path}: the file is empty (0 bytes)")
+    if status.st_size > limits.max_bytes:
+        raise UserError(f"{path}: {status.st_size} bytes, over the limit of {limits.max_bytes}")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{path}: permission denied")
+
+
+def video_stream(container: InputContainer) -> Stream | None:
+    """The stream of moving pictures, if any: a cover picture is not one."""
+    stream = container.streams.best("video")
+    if stream is None or stream.disposition & stream.disposition.attached_pic:
+        return None
+    return stream
+
+
+def require_video(container: InputContainer, path: str | os.PathLike) -> Stream:
+    """The stream of moving pictures; UserError when there is none that can be decoded."""
+    stream = video_stream(container)
+    if stream is None or stream.codec_context is None:
+        raise UserError(f"{path}: holds no video that can be decoded")
+    return stream
+
+
+def audio_stream(container: InputContainer) -> Stream | None:
+    """The main audio stream that can be decoded, if any."""
+    stream = container.streams.best("audio")
+    return stream if stream is not None and stream.codec_context is not None else None
+
+
+def packets(container: InputContainer, stream: Stream) -> Iterator[Packet]:
+    """Packets of one stream, in file order, up to where the container can be read."""
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    found = container.demux(stream)
+    while True:
+        try:
+            packet = next(found, None)
+        except FFmpegError:
+            return
+        if packet is None:
+            return
+        if packet.size:
+            yield packet
+
+
+def decoded(container: InputContainer, stream: Stream) -> Iterator[Frame]:
+    """Frames of one stream in order of presentation; a packet that does not decode is skipped."""
+    stream.thread_type = "AUTO"
+    for packet in packets(container, stream):
+        yield from _decode(packet)
+    flush = Packet()
+    flush.stream, flush.time_base = stream, stream.time_base
+    yield from _decode(flush)
+
+
+def _decode(packet: Packet) -> list[Frame]:
+    try:
+        return packet.decode()
+    except FFmpegError:
+        return []
