@@ -32,6 +32,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
                 blocks=8,
             ),
             text=dict(vocabulary=16000, width=768, heads=12, blocks=8),
+            perception=dict(picture=16),
             dit=dict(width=1280, heads=10, joint_blocks=7, audio_blocks=14),
         ),
         data=dict(world=dict(size=128, sample_rate=48000)),

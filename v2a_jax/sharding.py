@@ -5,6 +5,7 @@ Explicit: shardings are part of an array's type, and a wrong one is an error whi
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import jax
@@ -41,8 +42,9 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
     """A mesh over all devices; UserError when the sizes don't multiply to their number."""
     devices = jax.devices() if devices is None else devices
     others = config.fsdp * config.tensor
-    data = len(devices) // others if config.data == -1 else config.data
-    if data * others != len(devices):
+    split = min(config.fsdp, config.tensor) > 0
+    data = len(devices) // others if config.data == -1 and split else config.data
+    if not split or data < 1 or data * others != len(devices):
         raise UserError(
             f"mesh data={config.data} fsdp={config.fsdp} tensor={config.tensor} does not fit "
             f"{len(devices)} device(s)"
@@ -98,6 +100,8 @@ def batch_split(x: Array) -> Array:
 
 def reshape_rows(x: Array, shape: Sequence[int]) -> Array:
     """`x` in a new shape whose first axis holds the same rows, split as before."""
+    if math.prod(shape) != x.size:  # lax.reshape does not look
+        raise ValueError(f"{jax.typeof(x)} does not fill the shape {tuple(shape)}")
     if not in_mesh():
         return x.reshape(shape)
     rows, *rest = jax.typeof(x).sharding.spec
