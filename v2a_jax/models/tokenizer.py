@@ -43,24 +43,27 @@ class Tokenizer:
 
 
 def train_tokenizer(sentences: Iterable[str], vocabulary: int) -> Tokenizer:
-    """The tokenizer of a corpus; the same corpus gives the same tokenizer."""
+    """The tokenizer of a corpus, the same for the same corpus; UserError when it has no words."""
     if vocabulary < SMALLEST_VOCABULARY:
         raise UserError(f"vocabulary={vocabulary} is below {SMALLEST_VOCABULARY}")
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(sentences),
-        model_writer=model,
-        vocab_size=vocabulary,
-        hard_vocab_limit=False,
-        byte_fallback=True,
-        character_coverage=1.0,
-        pad_id=0,
-        unk_id=1,
-        bos_id=-1,
-        eos_id=-1,
-        num_threads=1,
-        minloglevel=2,
-    )
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            vocab_size=vocabulary,
+            hard_vocab_limit=False,
+            byte_fallback=True,
+            character_coverage=1.0,
+            pad_id=0,
+            unk_id=1,
+            bos_id=-1,
+            eos_id=-1,
+            num_threads=1,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise UserError("no text tokenizer can be trained: the data have no captions") from error
     return Tokenizer(model.getvalue())
 
 
