@@ -25,6 +25,8 @@ def model() -> dict:
             width=512,
             blocks=4,
             kernel=5,
+            refine=0,
+            floor=1e-5,
         ),
         discriminators=dict(periods=(2, 3, 5, 7), windows=(512, 1024, 2048), width=64, layers=4),
         video=dict(
@@ -66,6 +68,7 @@ def losses() -> dict:
             windows=(256, 512, 1024, 2048),
             bands=(32, 48, 64, 80),
             floor=3e-5,
+            spectrum=0.5,
             mel=1.0,
             stft=0.5,
             phase=3.0,

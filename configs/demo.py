@@ -8,8 +8,8 @@ from ml_collections import ConfigDict
 from configs import base
 
 SECONDS = 2.0
-STEPS = dict(codec=400, perception=300, diffusion=600)
-BATCH = dict(codec=16, perception=16, diffusion=32)
+STEPS = dict(codec=800, perception=300, diffusion=600)
+BATCH = dict(codec=24, perception=16, diffusion=32)
 RATE = dict(codec=2e-3, perception=1e-3, diffusion=1e-3)
 
 
@@ -19,7 +19,15 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
     config.update(
         model=dict(
             stack=dict(remat="none", unroll=True),
-            codec=dict(frame_width=96, frame_blocks=1, width=256, blocks=3),
+            codec=dict(
+                latent=64,
+                frame_width=192,
+                frame_blocks=1,
+                width=256,
+                blocks=3,
+                refine=32,
+                floor=2e-4,
+            ),
             video=dict(
                 size=64,
                 space_width=64,
@@ -33,10 +41,11 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             perception=dict(embedding=96, width=128, blocks=2, picture=8),
             dit=dict(width=256, heads=8, joint_blocks=2, audio_blocks=4),
         ),
+        codec_loss=dict(spectrum=1.0, mel=0.0, stft=0.0, phase=0.0),
         data=dict(
             world=dict(clips=2000, seconds=SECONDS, size=64),
             tokenizer_clips=2000,
-            loader=dict(seconds=SECONDS, transcript_length=64),
+            loader=dict(seconds=1.0 if stage == "codec" else SECONDS, transcript_length=64),
         ),
         run=dict(
             steps=STEPS[stage],

@@ -2,7 +2,10 @@
 
 wave -> STFT -> ConvNeXt at the frame rate -> strided -> ConvNeXt at the latent rate -> mean, log
 variance; back the same way to magnitude and phase of an STFT. Everything is a matmul at frame rate;
-the receptive field is finite, so that overlapped decoding equals whole decoding.
+the receptive field is finite, so that overlapped decoding equals whole decoding. Phase takes long
+to learn: a codec with `refine` > 0 leaves it out and finds, in so many iterations of Griffin and
+Lim (1984; with momentum, Perraudin et al. 2013), phases that fit its magnitudes. There is no norm
+around the latents: normalised by length, they could not say how loud a sound is.
 """
 
 import dataclasses
@@ -13,14 +16,17 @@ from flax import nnx
 from jax.nn import initializers
 
 from v2a_jax.models import spectral
-from v2a_jax.models.layers import ConvNeXt, Linear, RMSNorm, Stack, StackConfig, parameter
+from v2a_jax.models.layers import ConvNeXt, Linear, Stack, StackConfig, parameter
 from v2a_jax.sharding import reshape_rows
 from v2a_jax.types import Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CodecConfig:
-    """Latents come at `sample_rate / (hop * stride)` Hz, each of `latent` numbers."""
+    """Latents come at `sample_rate / (hop * stride)` Hz, each of `latent` numbers.
+
+    Magnitudes (unit sine: 1/2) are seen and made as log(magnitude + `floor`).
+    """
 
     sample_rate: int
     channels: int
@@ -33,6 +39,8 @@ class CodecConfig:
     width: int
     blocks: int
     kernel: int
+    refine: int
+    floor: float
     stack: StackConfig
 
     @property
@@ -47,7 +55,7 @@ class CodecConfig:
 
     @property
     def context(self) -> int:
-        """Latents on either side that can touch a decoded sample."""
+        """Latents on either side that can touch a decoded sample, when nothing is refined."""
         halo = self.kernel // 2
         frames = self.frame_blocks * halo + self.window // self.hop
         return self.blocks * halo + -(-frames // self.stride)
@@ -58,7 +66,7 @@ class AudioCodec(nnx.Module):
 
     def __init__(self, config: CodecConfig, *, rngs: nnx.Rngs):
         c = self.config = config
-        bins = c.window // 2 + 1
+        features = c.channels * (c.window // 2 + 1) * (1 if c.refine else 3)
         merged = c.frame_width * c.stride
 
         def blocks(width: int, count: int) -> Stack:
@@ -67,20 +75,18 @@ class AudioCodec(nnx.Module):
             )
 
         axes = (None, "embed")
-        self.listen = Linear((3 * bins * c.channels,), (c.frame_width,), axes=axes, rngs=rngs)
+        self.listen = Linear((features,), (c.frame_width,), axes=axes, rngs=rngs)
         self.encode_frames = blocks(c.frame_width, c.frame_blocks)
         self.merge = Linear((merged,), (c.width,), axes=axes, rngs=rngs)
         self.encode_latents = blocks(c.width, c.blocks)
-        self.encode_norm = RMSNorm(c.width, rngs=rngs)
         self.moments = Linear((c.width,), (2 * c.latent,), axes=("embed", None), rngs=rngs)
 
         self.widen = Linear((c.latent,), (c.width,), axes=axes, rngs=rngs)
         self.decode_latents = blocks(c.width, c.blocks)
         self.split = Linear((c.width,), (merged,), axes=("embed", None), rngs=rngs)
         self.decode_frames = blocks(c.frame_width, c.frame_blocks)
-        self.decode_norm = RMSNorm(c.frame_width, rngs=rngs)
         self.speak = Linear(
-            (c.frame_width,), (3 * bins * c.channels,), axes=("embed", None), rngs=rngs, scale=0.1
+            (c.frame_width,), (features,), axes=("embed", None), rngs=rngs, scale=0.1
         )
         # Running mean and mean square of the latents, for normalisation; kept with the codec.
         self.latent_mean = parameter(rngs, (c.latent,), (None,), initializers.zeros)
@@ -90,21 +96,43 @@ class AudioCodec(nnx.Module):
         """Mean and log variance, float32 [B, N / samples_per_latent, latent]; remainder dropped."""
         x_BTD = self.encode_frames(self.listen(self._features(audio_BNC)))
         x_BTD = self.encode_latents(self.merge(fold(x_BTD, self.config.stride)))
-        moments = self.moments(self.encode_norm(x_BTD)).astype(jnp.float32)
+        moments = self.moments(x_BTD).astype(jnp.float32)
         mean, log_variance = jnp.split(moments, 2, axis=-1)
         # Starts at a standard deviation of e^-3: noise as large as the means would teach the
         # decoder to ignore the latents before the encoder has said anything.
         return mean, jnp.clip(log_variance - 6.0, -12.0, 4.0)
 
+    def decode_spectrum(self, z_BTL: Array) -> tuple[Array, Array]:
+        """log(magnitude + floor), and phase as complex64 of modulus 1: [..,C,frames,bins]."""
+        c = self.config
+        x_BTD = self.split(self.decode_latents(self.widen(z_BTL)))
+        x_BTD = self.decode_frames(unfold(x_BTD, c.stride))
+        head = self.speak(x_BTD).astype(jnp.float32)
+        advance = spectral.steady_phase(head.shape[1], c.window, c.hop)
+        parts = [
+            (_level(part), advance) if c.refine else _polar(part)
+            for part in jnp.split(head, c.channels, axis=-1)
+        ]
+        level, phase = (jnp.stack(x, axis=-3) for x in zip(*parts, strict=True))
+        return level, phase
+
+    def encode_spectrum(self, audio_BNC: Array) -> Array:
+        """The log(magnitude + floor) that `decode_spectrum` should give back."""
+        spectra = [
+            spectral.stft(channel, self.config.window, self.config.hop)
+            for channel in jnp.unstack(audio_BNC, axis=2)
+        ]
+        return jnp.log(spectral.magnitude(jnp.stack(spectra, axis=1)) + self.config.floor)
+
     def decode(self, z_BTL: Array) -> Array:
         """float32 [B, T samples_per_latent, C]."""
         c = self.config
-        x_BTD = self.split(self.decode_latents(self.widen(z_BTL)))
-        x_BTD = self.decode_norm(self.decode_frames(unfold(x_BTD, c.stride)))
-        head = self.speak(x_BTD).astype(jnp.float32)
+        level, phase = self.decode_spectrum(z_BTL)
+        size = jnp.maximum(jnp.exp(level) - c.floor, 0.0)
+        channels = zip(jnp.unstack(size, axis=-3), jnp.unstack(phase, axis=-3), strict=True)
         waves = [
-            spectral.istft(_spectrum(part), c.window, c.hop)
-            for part in jnp.split(head, c.channels, axis=-1)
+            spectral.with_consistent_phase(*channel, c.window, c.hop, c.refine)
+            for channel in channels
         ]
         return jnp.stack(waves, axis=-1)
 
@@ -129,22 +157,28 @@ class AudioCodec(nnx.Module):
         return jnp.sqrt(jnp.maximum(variance, 1e-4))
 
     def _features(self, audio_BNC: Array) -> Array:
-        """Log magnitude and compressed real and imaginary parts, [B, N / hop, 3 bins C]."""
+        """Log magnitude, and compressed real and imaginary parts where phase is coded."""
         features = []
-        for channel in range(self.config.channels):
-            x = spectral.stft(audio_BNC[:, :, channel], self.config.window, self.config.hop)
+        for channel in jnp.unstack(audio_BNC, axis=2):
+            x = spectral.stft(channel, self.config.window, self.config.hop)
             size = spectral.magnitude(x)
-            gain = 2.0 * size**-0.6
-            features += [jnp.log(size + 1e-5) / 4 + 1.5, x.real * gain, x.imag * gain]
+            features.append(jnp.log(size + self.config.floor) / 4 + 1.5)
+            if not self.config.refine:
+                gain = 2.0 * size**-0.6
+                features += [x.real * gain, x.imag * gain]
         return jnp.concatenate(features, axis=-1)
 
 
-def _spectrum(head_BTF: Array) -> Array:
-    """Magnitude exp(a) times a unit phase (b, c): the complex STFT the head describes."""
-    log_size, real, imag = jnp.split(head_BTF, 3, axis=-1)
-    size = jnp.exp(jnp.clip(4 * (log_size - 1.5), -14.0, 1.0))
-    scale = size * jax.lax.rsqrt(real**2 + imag**2 + 1e-8)
-    return jax.lax.complex(real * scale, imag * scale)
+def _level(head_BTF: Array) -> Array:
+    """log(magnitude + floor) from numbers of about unit size."""
+    return jnp.minimum(4 * (head_BTF - 1.5), 1.0)
+
+
+def _polar(head_BTF: Array) -> tuple[Array, Array]:
+    """Level a and a unit phase (b, c): what the head says of the complex STFT."""
+    level, real, imag = jnp.split(head_BTF, 3, axis=-1)
+    scale = jax.lax.rsqrt(real**2 + imag**2 + 1e-8)
+    return _level(level), jax.lax.complex(real * scale, imag * scale)
 
 
 def fold(x_BTD: Array, stride: int) -> Array:

@@ -6,6 +6,7 @@ of `hop`. The inverse divides by the summed squared windows, so that istft(stft(
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import librosa
 import numpy as np
@@ -53,6 +54,32 @@ def istft(spectrum_BTF: Array, window: int, hop: int) -> Array:
     frames_BTW = jnp.fft.irfft(spectrum_BTF, n=window, axis=-1) * w * w.sum()
     envelope = overlap_add(jnp.ones((1, frames_BTW.shape[1], 1)) * w**2, hop)
     return overlap_add(frames_BTW, hop) / jnp.maximum(envelope, 1e-3)
+
+
+def steady_phase(frames: int, window: int, hop: int) -> Array:
+    """complex64 [frames, window / 2 + 1]: phases of partials at the centre of every bin."""
+    turns = np.outer(np.arange(frames), np.arange(window // 2 + 1) * hop / window)
+    return jnp.asarray(np.exp(2j * np.pi * (turns % 1)).astype(np.complex64))
+
+
+def with_consistent_phase(
+    size_BTF: Array, phase_BTF: Array, window: int, hop: int, iterations: int
+) -> Array:
+    """float32 [B, T hop] of this magnitude, from this phase on by fast Griffin-Lim iterations.
+
+    c_n = P(size * angle(t_{n-1})),  t_n = c_n + 0.99 (c_n - c_{n-1}),  P = stft(istft(.))
+    """
+
+    def step(_: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
+        ahead, before = state
+        unit = ahead / jnp.maximum(jnp.abs(ahead), 1e-12)
+        now = stft(istft(size_BTF * unit, window, hop), window, hop)
+        return now + 0.99 * (now - before), now
+
+    start = size_BTF * phase_BTF
+    ahead, _ = jax.lax.fori_loop(0, iterations, step, (start, start))
+    unit = ahead / jnp.maximum(jnp.abs(ahead), 1e-12)
+    return istft(size_BTF * unit if iterations else start, window, hop)
 
 
 @functools.cache

@@ -31,8 +31,10 @@ STATISTICS = ("latent_mean", "latent_square")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CodecLossConfig:
-    """Weights of the terms; `adversarial` 0 leaves the discriminators out altogether.
+    """Weights of the terms; what has weight 0 is left out altogether.
 
+    `spectrum` compares magnitudes before there is a waveform, and so needs no phase; `mel`, `stft`
+    and `phase` compare waveforms; `adversarial` trains the discriminators.
     `windows` are STFT sizes in samples, `bands` the mel bands at each; `floor` is the magnitude
     (unit sine: 1/2) below which differences no longer count.
     """
@@ -40,6 +42,7 @@ class CodecLossConfig:
     windows: tuple[int, ...]
     bands: tuple[int, ...]
     floor: float
+    spectrum: float
     mel: float
     stft: float
     phase: float
@@ -60,6 +63,8 @@ class CodecStage:
         self.weights = build(CodecLossConfig, config["codec_loss"])
         self.dtype = config["dtype"]
         self.judges = None
+        w = self.weights
+        self._hears = bool(w.mel or w.stft or w.phase or w.adversarial)
         if self.weights.adversarial:
             judges = build(DiscriminatorConfig, config["model"]["discriminators"])
             self.judges = Functional(lambda rngs: Discriminators(judges, rngs=rngs))
@@ -101,11 +106,13 @@ class CodecStage:
         mean, log_variance = self.system.codec.apply(codec, audio, method="encode")
         noise = jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
         z_BTL = mean + jnp.exp(log_variance / 2) * noise
-        decoded = self.system.codec.apply(codec, z_BTL, method="decode")
-        audio = audio[:, : decoded.shape[1]]
-
-        terms = self.distances(audio, decoded)
-        terms["kl"] = 0.5 * jnp.mean(mean**2 + jnp.exp(log_variance) - 1 - log_variance)
+        terms = {"kl": 0.5 * jnp.mean(mean**2 + jnp.exp(log_variance) - 1 - log_variance)}
+        if self.weights.spectrum:
+            terms["spectrum"] = self._spectrum_distance(codec, audio, z_BTL)
+        if self._hears:
+            decoded = self.system.codec.apply(codec, z_BTL, method="decode")
+            audio = audio[:, : decoded.shape[1]]
+            terms |= self.distances(audio, decoded)
         total = sum(getattr(self.weights, name) * value for name, value in terms.items())
         moments = self._statistics_loss(params["codec"], jax.lax.stop_gradient(mean))
         total += moments - jax.lax.stop_gradient(moments)  # a gradient, and no part of the loss
@@ -131,6 +138,14 @@ class CodecStage:
                 gain = (size_a + w.floor) ** -0.7
                 phase += jnp.mean(spectral.magnitude((a - b) * gain)) / count
         return {"mel": mel, "stft": stft, "phase": phase}
+
+    def _spectrum_distance(self, codec: Params, audio_BNC: Array, z_BTL: Array) -> Array:
+        """Of log magnitudes: absolute, for sharp lines, and squared, for few of them are heard and
+        the median is silence."""
+        made, _ = self.system.codec.apply(codec, z_BTL, method="decode_spectrum")
+        true = self.system.codec.apply(codec, audio_BNC, method="encode_spectrum")
+        apart = made - true[:, :, : made.shape[2]]
+        return jnp.mean(jnp.abs(apart) + apart**2 / 2)
 
     def _statistics_loss(self, codec: Params, mean_BTL: Array) -> Array:
         targets = mean_BTL.mean(axis=(0, 1)), (mean_BTL**2).mean(axis=(0, 1))

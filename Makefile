@@ -1,0 +1,34 @@
+# Two commands do everything on a fresh machine with Python >= 3.11: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+OUT ?= runs/demo
+VIDEO ?=
+
+.PHONY: venv demo test slow lint clean
+
+venv: $(INSTALLED)
+
+$(INSTALLED): requirements.lock setup.py
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: venv
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash launch/demo.sh "$(OUT)" "$(VIDEO)"
+
+test: venv lint
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "not slow"
+
+slow: venv
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m slow
+
+lint: venv
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info

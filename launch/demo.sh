@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The whole path on one machine: clips of the procedural world, three stages from random weights, a
+# bundle, its scores, and soundtracks for silent clips. `make demo` calls it; run it again after an
+# interruption and it goes on where it was. A third argument and those after it go to every
+# `v2a train` (as --config.run.steps=20).
+set -euo pipefail
+
+out=$1
+video=${2:-}
+shift $(($# < 2 ? $# : 2))
+config=configs/demo.py
+seconds=2
+data=$out/data
+
+# Clips: train, validation and test are disjoint by construction.
+for split in train:2400 val:200 test:96; do
+    name=${split%:*}
+    [ -d "$data/$name" ] || v2a world --out="$data/$name" --split="$name" --clips="${split#*:}" \
+        --seconds=$seconds --size=64
+done
+
+sources=(--config.data.train="$data/train" --config.data.validation="$data/val")
+for stage in codec perception diffusion; do
+    v2a train --config=$config:$stage --workdir="$out" "${sources[@]}" "$@"
+done
+v2a export --workdir="$out" --out="$out/bundle"
+v2a evaluate --bundle="$out/bundle" --data="$data/test" --workdir="$out" --out="$out"
+
+# Soundtracks for playable clips whose own sound is dropped, and proof that each one is marked.
+[ -d "$out/silent" ] || v2a world --out="$out/silent" --split=test --clips=4 --seconds=6 --size=64 --mp4
+made=()
+for clip in "$out"/silent/*.mp4 ${video:+"$video"}; do
+    name=$(basename "${clip%.*}")
+    result=$out/soundtracks/$name.mp4
+    v2a sample --bundle="$out/bundle" --video="$clip" --out="$result"
+    made+=("$result")
+done
+v2a detect "${made[@]}"
+
+printf '\nreport       %s\nscores       %s\nbundle       %s\n' \
+    "$out/report.html" "$out/scores.json" "$out/bundle"
+printf 'soundtrack   %s\n' "${made[@]}"
