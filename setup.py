@@ -21,6 +21,7 @@ REQUIREMENTS = [
     "pillow",  # frames of the report
     "scipy",  # filters of the world and of the metrics
     "sentencepiece",  # text tokenizer
+    "soxr",  # streaming resampling of decoded audio
     "tensorboardX",  # TensorBoard event files without TensorFlow
     "tensorflow-datasets",  # TFDS front door of the data
     "tqdm",  # progress bars

@@ -11,6 +11,8 @@ shift $(($# < 2 ? $# : 2))
 config=configs/demo.py
 seconds=2
 data=$out/data
+# Programs compiled once serve every later command.
+export JAX_COMPILATION_CACHE_DIR=$out/cache
 
 # Clips: train, validation and test are disjoint by construction.
 for split in train:2400 val:200 test:96; do

@@ -82,7 +82,7 @@ class Sampler:
         latents = self._integrate(weights, given, request)
         audio = self.system.codec.apply(weights["codec"], latents, method="to_audio")
         marked = embed.embed(
-            audio,
+            limited(audio),
             pattern,
             request.payload,
             sample_rate=self.system.codec_config.sample_rate,
@@ -118,8 +118,9 @@ class Sampler:
             request.seed.reshape(-1)
         )
         noise = jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
-        kept = request.prefix.shape[2]
-        prefix = request.prefix.reshape(-1, kept, shape[1])
+        # A clip shorter than the overlap of long ones continues nothing: what is too much is cut.
+        prefix = request.prefix.reshape(-1, *request.prefix.shape[2:])[:, :length]
+        kept = prefix.shape[1]
 
         def continued(x_BTL: Array, t: Array) -> Array:
             known = system.path.point(prefix, noise[:, :kept], jnp.full(prefix.shape[:1], t))
@@ -134,6 +135,16 @@ class Sampler:
         )
         times = system.path.grid(self.steps)
         return solvers.integrate(velocity, noise, times, solver=self.solver, project=continued)
+
+
+KNEE, CEILING = 0.8, 0.95
+
+
+def limited(audio: Array) -> Array:
+    """Samples beyond the knee bent towards the ceiling: sample by sample, so that windows agree."""
+    beyond = jnp.maximum(jnp.abs(audio) - KNEE, 0.0)
+    room = CEILING - KNEE
+    return jnp.clip(audio, -KNEE, KNEE) + jnp.sign(audio) * room * jnp.tanh(beyond / room)
 
 
 def mark_phase(seed_B: Array) -> Array:
