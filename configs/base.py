@@ -9,6 +9,18 @@ from ml_collections import ConfigDict
 FPS = 25  # frames a second of the model's clock; sync tokens and latents keep the same rate
 
 
+# What `v2a world` makes when nothing else is said; training has longer and larger clips.
+WORLD = dict(
+    seed=0,
+    seconds=4.0,
+    fps=FPS,
+    size=64,
+    sample_rate=16000,
+    classes=("impact", "bounce", "landscape"),
+    offscreen_probability=0.5,
+)
+
+
 def model() -> dict:
     """Sizes of the models; sections are the config dataclasses beside the models."""
     return dict(
@@ -88,16 +100,7 @@ def data(stage: str) -> dict:
         # `world` needs no files; a folder of `v2a world` or `v2a prepare` is given by its path.
         train="world",
         validation="world",
-        world=dict(
-            seed=0,
-            clips=100_000,
-            seconds=8.0,
-            fps=FPS,
-            size=96,
-            sample_rate=16000,
-            classes=("impact", "bounce", "landscape"),
-            offscreen_probability=0.5,
-        ),
+        world=WORLD | dict(clips=100_000, seconds=8.0, size=96),
         tokenizer_clips=20_000,
         loader=dict(
             seconds=8.0,

@@ -7,22 +7,27 @@ import os
 
 from absl import flags
 
-from data_pipelines.world import WorldConfig, scenes
+from configs.base import WORLD
+from data_pipelines.world import WorldConfig
 from data_pipelines.world.write import write_world
 from v2a_jax.bin.main import launch
 from v2a_jax.errors import UserError
 
 _OUT = flags.DEFINE_string("out", None, "new folder for the records", required=True)
 _CLIPS = flags.DEFINE_integer("clips", None, "how many clips", required=True)
-_CLASSES = flags.DEFINE_list("classes", list(scenes.names()), "scenes to draw from, equally often")
+_CLASSES = flags.DEFINE_list(
+    "classes", list(WORLD["classes"]), "scenes to draw from, equally often"
+)
 _SPLIT = flags.DEFINE_string("split", "train", "train, val or test: no clip is in two of them")
-_SEED = flags.DEFINE_integer("seed", 0, "another seed gives other clips")
-_SECONDS = flags.DEFINE_float("seconds", 4.0, "length of a clip")
-_FPS = flags.DEFINE_integer("fps", 25, "frames a second")
-_SIZE = flags.DEFINE_integer("size", 64, "width and height in pixels")
-_SAMPLE_RATE = flags.DEFINE_integer("sample_rate", 16000, "of the audio, in Hz")
+_SEED = flags.DEFINE_integer("seed", WORLD["seed"], "another seed gives other clips")
+_SECONDS = flags.DEFINE_float("seconds", WORLD["seconds"], "length of a clip")
+_FPS = flags.DEFINE_integer("fps", WORLD["fps"], "frames a second")
+_SIZE = flags.DEFINE_integer("size", WORLD["size"], "width and height in pixels")
+_SAMPLE_RATE = flags.DEFINE_integer("sample_rate", WORLD["sample_rate"], "of the audio, in Hz")
 _OFFSCREEN = flags.DEFINE_float(
-    "offscreen_probability", 0.3, "chance that a clip has a sound nothing visible makes"
+    "offscreen_probability",
+    WORLD["offscreen_probability"],
+    "chance that a clip has a sound nothing visible makes",
 )
 _SHARDS = flags.DEFINE_integer("shards", 8, "files to spread the records over")
 _WORKERS = flags.DEFINE_integer("workers", os.cpu_count(), "processes that render")
