@@ -81,9 +81,12 @@ def load_bundle(directory: str | os.PathLike) -> Bundle:
         tokenizer = Tokenizer((folder / TOKENIZER).read_bytes())
     except (OSError, ValueError) as error:
         raise UserError(f"bundle {folder} is damaged: {error}") from error
-    if content.get("format") != FORMAT:
-        raise UserError(f"bundle {folder} has format {content.get('format')}, not {FORMAT}")
-    system = System.from_config(content["config"])
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"bundle {folder} is not of format {FORMAT}: see its {CONFIG}")
+    try:
+        system = System.from_config(content["config"])
+    except KeyError as error:
+        raise UserError(f"bundle {folder} is damaged: its config has no {error}") from error
     return Bundle(
         config=content["config"],
         system=system,
@@ -101,19 +104,24 @@ def _load_weights(folder: pathlib.Path, system: System) -> Params:
         loaded = ocp.load_pytree(folder.absolute() / WEIGHTS)
     except Exception as error:  # Orbax raises many kinds for a damaged folder
         raise UserError(f"bundle {folder}: its weights cannot be read ({error})") from error
-    expected, found = _shapes(wanted), _shapes(loaded)
-    differing = sorted(k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k))
+    expected, found = _by_name(wanted), _by_name(loaded)
+    shapes = [
+        {name: tuple(leaf.shape) for name, leaf in tree.items()} for tree in (expected, found)
+    ]
+    differing = sorted({name for name, _ in shapes[0].items() ^ shapes[1].items()})
     if differing:
         raise UserError(
             f"bundle {folder}: {len(differing)} weights are not those of its config "
             f"({', '.join(differing[:5])})"
         )
-    return jax.tree.map(np.asarray, loaded)
+    leaves = [np.asarray(found[name]) for name in expected]
+    return jax.tree.unflatten(jax.tree.structure(wanted), leaves)
 
 
-def _shapes(tree: Params) -> dict[str, tuple[int, ...]]:
+def _by_name(tree: Params) -> dict[str, Any]:
+    """Leaves by path; a place in a list reads alike as a number and as the text it is stored as."""
     leaves, _ = jax.tree.flatten_with_path(tree)
-    return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in leaves}
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def folder_digest(folder: pathlib.Path) -> str:
