@@ -35,8 +35,8 @@ def plan_windows(duration: float, buckets: tuple[float, ...], overlap: float) ->
     """The smallest bucket that holds the video, else as many of the largest as it takes."""
     largest = max(buckets)
     stride = np.floor((largest - overlap) / GRID_SECONDS + 1e-9) * GRID_SECONDS
-    if stride <= 0:
-        raise UserError(f"sampler.overlap={overlap} leaves nothing of a window of {largest} s")
+    if not 0 < stride <= largest - FADE_SECONDS:
+        raise UserError(f"sampler.overlap={overlap} does not suit a window of {largest} s")
     if duration <= largest + 1e-9:
         fitting = min(b for b in buckets if b + 1e-9 >= duration)
         return Plan(seconds=fitting, stride=largest, count=1)
