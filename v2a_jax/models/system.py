@@ -10,7 +10,7 @@ from v2a_jax.config import build
 from v2a_jax.diffusion.path import FlowPath
 from v2a_jax.models.audio_codec import AudioCodec, CodecConfig
 from v2a_jax.models.audio_dit import AudioDiT, DiTConfig
-from v2a_jax.models.functional import Functional
+from v2a_jax.models.functional import Functional, cast
 from v2a_jax.models.layers import StackConfig
 from v2a_jax.models.text_encoder import TextConfig, TextEncoder
 from v2a_jax.models.video_tokenizer import VideoConfig, VideoTokenizer
@@ -61,6 +61,11 @@ class System:
             text=Functional(lambda rngs: TextEncoder(text, rngs=rngs)),
             dit=Functional(lambda rngs: AudioDiT(dit, rngs=rngs)),
         )
+
+    def hear(self, codec: Params, audio_BNC: Array, dtype: str) -> Array:
+        """Normalised latents, encoded in `dtype`; the moments stay float32, as in the sampler."""
+        mean, _ = self.codec.apply(cast(codec, dtype), audio_BNC, method="encode")
+        return self.codec.apply(codec, mean, method="normalize")
 
     def see(self, weights: Params, video_BFHW3: Array) -> tuple[Array, Array]:
         """Sync and semantic tokens of a video."""

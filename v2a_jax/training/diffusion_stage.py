@@ -14,8 +14,14 @@ import jax.numpy as jnp
 from v2a_jax.config import build
 from v2a_jax.models.functional import cast
 from v2a_jax.models.system import System
+from v2a_jax.sampling.sampler import Request, Sampler, SamplerConfig
+from v2a_jax.sharding import replicated
 from v2a_jax.training.decay import decay_kernels
 from v2a_jax.types import Array, Batch, Conditions, Params
+from v2a_jax.watermark.mask import DepthConfig
+from v2a_jax.watermark.payload import PAYLOAD_BITS
+
+SAMPLED = 4  # clips that are sampled while training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,11 +39,20 @@ class DiffusionStage:
     name = "diffusion"
     needs = ("codec", "video", "text")
     reads_text = True
+    marks = True
 
     def __init__(self, config: Mapping[str, Any], system: System):
         self.system = system
         self.drop = build(DropConfig, config["drop"])
         self.dtype = config["dtype"]
+        sampler = build(SamplerConfig, config["sampler"])
+        self.sampler = Sampler(
+            system,
+            build(DepthConfig, config["watermark"]),
+            steps=sampler.steps,
+            solver=sampler.solver,
+        )
+        self.scales = (sampler.video_scale, sampler.text_scale)
 
     def init(self, key: Array) -> Params:
         """{"dit"}."""
@@ -80,10 +95,37 @@ class DiffusionStage:
             for name, (conditions, t) in cases.items()
         }
 
+    def samples(
+        self, params: Params, frozen: Params, batch: Batch, keys: Array
+    ) -> dict[str, Array]:
+        """The first clips' true audio, and what the model makes of them: marked, like all it makes.
+
+        `frozen` holds the watermark's pattern beside the weights.
+        """
+        del keys
+        few = jax.tree.map(lambda x: replicated(x)[:SAMPLED], batch)
+        count, latent = few.index.shape[0], self.system.codec_config.latent
+        request = Request(
+            video=few.video,
+            prompt=few.caption,
+            negative=jnp.zeros_like(few.caption),
+            transcript=few.transcript,
+            seed=jnp.arange(count, dtype=jnp.uint32)[:, None],
+            window=jnp.int32(0),
+            prefix=jnp.zeros((count, 1, 0, latent)),
+            has_prefix=jnp.bool_(False),
+            start=jnp.int32(0),
+            payload=jnp.zeros(PAYLOAD_BITS, jnp.int32),
+            video_scale=jnp.float32(self.scales[0]),
+            text_scale=jnp.float32(self.scales[1]),
+        )
+        audio, _ = self.sampler.sample(frozen | params, frozen["pattern"], request)
+        return {"true": few.audio, "made": audio[:, 0]}
+
     def _prepare(self, frozen: Params, batch: Batch) -> tuple[Array, Conditions]:
         """Normalised latents and all conditions, from the frozen parts."""
-        weights = cast(frozen, self.dtype)
-        data = self.system.codec.apply(weights["codec"], batch.audio, method="to_latents")
+        weights = cast({part: frozen[part] for part in self.needs}, self.dtype)
+        data = self.system.hear(frozen["codec"], batch.audio, self.dtype)
         video = batch.video if batch.degraded is None else batch.degraded
         given = self.system.conditions(
             weights, video, batch.caption, batch.transcript, batch.has_video

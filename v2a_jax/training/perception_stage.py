@@ -43,6 +43,7 @@ class PerceptionStage:
     name = "perception"
     needs = ("codec",)
     reads_text = True
+    marks = False
 
     def __init__(self, config: Mapping[str, Any], system: System):
         self.system = system
@@ -103,9 +104,7 @@ class PerceptionStage:
 
     def _terms(self, params: Params, frozen: Params, batch: Batch) -> tuple[dict, dict]:
         p, apply = cast(params, self.dtype), self._apply
-        codec = cast(frozen["codec"], self.dtype)
-        z_BTL = self.system.codec.apply(codec, batch.audio, method="to_latents")
-        z_BTL = jax.lax.stop_gradient(z_BTL)
+        z_BTL = jax.lax.stop_gradient(self.system.hear(frozen["codec"], batch.audio, self.dtype))
         local_BTE, whole_BE = apply(p, "tower", z_BTL)
         sync_BFD, semantic_BSD = apply(p, "video", batch.video)
         both_B = batch.has_video & batch.has_audio
@@ -154,11 +153,11 @@ class PerceptionStage:
         shape = (both_B.shape[0], -(-seen_BFE.shape[1] // every))
         weight_BF = jnp.broadcast_to(both_B[:, None], shape).astype(jnp.float32)
         weight_P = reshape_rows(weight_BF, (shape[0] * shape[1],))
-        logits_PP = scale * seen @ replicated(heard).T
-        logits_PP = logits_PP + jnp.log(replicated(weight_P) + 1e-9)
+        logits_PP = _present(scale * seen @ replicated(heard).T, weight_P)
         own_P = jnp.sum(seen * heard, axis=-1) * scale
         forward = jax.nn.logsumexp(logits_PP, axis=1) - own_P
-        backward = jax.nn.logsumexp(scale * heard @ replicated(seen).T, axis=1) - own_P
+        reverse_PP = _present(scale * heard @ replicated(seen).T, weight_P)
+        backward = jax.nn.logsumexp(reverse_PP, axis=1) - own_P
         total = jnp.maximum(weight_P.sum(), 1)
         right = own_P >= logits_PP.max(axis=1) - 1e-4
         loss = jnp.sum(weight_P * (forward + backward)) / (2 * total)
@@ -190,6 +189,11 @@ def _unit(x: Array) -> Array:
     return normalize(x) / jnp.sqrt(jnp.float32(x.shape[-1]))
 
 
+def _present(logits_PQ: Array, weight_Q: Array) -> Array:
+    """Logits in which what is absent cannot be chosen."""
+    return jnp.where(replicated(weight_Q)[None] > 0, logits_PQ, -1e30)
+
+
 def _mean(x: Array, present_B: Array) -> Array:
     """Mean over everything of the examples that are present."""
     weight = present_B.astype(jnp.float32)
@@ -203,8 +207,8 @@ def _words(caption_BE: Array, whole_BE: Array, batch: Batch, scale: Array) -> Ar
     text, sound = _unit(caption_BE), _unit(whole_BE)
     ids = batch.caption
     same_BB = jnp.all(ids[:, None] == replicated(ids)[None], axis=-1) * replicated(both_B)[None]
-    logits_BB = scale * text @ replicated(sound).T + jnp.log(replicated(both_B) + 1e-9)[None]
-    backward_BB = scale * sound @ replicated(text).T + jnp.log(replicated(both_B) + 1e-9)[None]
+    logits_BB = _present(scale * text @ replicated(sound).T, both_B)
+    backward_BB = _present(scale * sound @ replicated(text).T, both_B)
     share_BB = same_BB / jnp.maximum(same_BB.sum(axis=1, keepdims=True), 1)
     cross = sum(
         -jnp.sum(share_BB * jax.nn.log_softmax(logits, axis=1), axis=1)
