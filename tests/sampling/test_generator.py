@@ -1,0 +1,134 @@
+import jax
+import numpy as np
+import pytest
+from tiny_system import FPS, RATE, SIZE
+
+from v2a_jax.errors import UserError
+from v2a_jax.sampling.generator import Wish
+from v2a_jax.sampling.long_form import cut_windows, plan_windows
+from v2a_jax.watermark.detect import detect
+from v2a_jax.watermark.key import Key
+
+
+def frames(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+CLIP = frames(32)  # the larger bucket
+
+
+@pytest.fixture(scope="module")
+def plain(generator):
+    return generator.generate(CLIP, seed=5)
+
+
+def test_wishes_of_one_shape_share_one_compilation(generator, plain):
+    before = generator.compilations
+    for wish in (
+        dict(prompt="a siren wails"),
+        dict(prompt="metal is struck", negative_prompt="a siren", seed=3),
+        dict(transcript="hello", video_scale=1.0, text_scale=7.5),
+    ):
+        made = generator.generate(CLIP, **wish)
+        assert np.abs(made - plain).max() > 1e-4
+    assert generator.compilations == before
+
+
+def test_each_wish_is_heard(generator, plain):
+    scaled = generator.generate(CLIP, seed=5, video_scale=3.0)
+    prompted = generator.generate(CLIP, seed=5, prompt="a siren wails")
+    pushed = generator.generate(CLIP, seed=5, negative_prompt="a siren wails")
+    spoken = generator.generate(CLIP, seed=5, transcript="hello")
+    sounds = [plain, scaled, prompted, pushed, spoken, generator.generate(frames(32, 1), seed=5)]
+    for i, one in enumerate(sounds):
+        for other in sounds[:i]:
+            assert np.abs(one - other).max() > 1e-4
+    unguided = generator.generate(CLIP, seed=5, prompt="a siren wails", text_scale=0.0)
+    again = generator.generate(CLIP, seed=5, prompt="metal is struck", text_scale=0.0)
+    np.testing.assert_allclose(unguided, again, atol=1e-5)
+
+
+def test_a_seed_is_a_sound_whatever_else_is_made(generator, plain):
+    np.testing.assert_array_equal(generator.generate(CLIP, seed=5), plain)
+    three = generator.generate(CLIP, seed=4, variations=3)
+    assert three.shape == (3, *plain.shape[1:])
+    np.testing.assert_allclose(three[1], plain[0], atol=2e-4)
+    assert np.abs(three[0] - three[2]).max() > 1e-3
+    batch = np.stack([frames(32, 1), CLIP])
+    made = generator.generate_batch(batch, ["", ""], ["", ""], [1, 5])
+    np.testing.assert_allclose(made[1], plain[0], atol=2e-4)
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 32, 33, 56, 70])
+def test_sound_lasts_exactly_as_long_as_the_video(generator, count):
+    made = generator.generate(frames(count))
+    assert made.shape == (1, round(count / FPS * RATE), 1)
+    assert made.dtype == np.float32 and np.isfinite(made).all() and np.abs(made).max() <= 1
+
+
+def test_a_long_video_is_marked_throughout_and_a_round_trip_is_not(generator):
+    made = generator.generate(frames(200), seed=2)[0]
+    found = detect(made, generator.key, sample_rate=RATE)
+    assert found.p_value <= 1e-6 and found.payload == generator.payload
+    assert detect(made, Key(bytes(32)), sample_rate=RATE).p_value > 1e-4
+    half = detect(made[: len(made) // 2], generator.key, sample_rate=RATE)
+    assert half.p_value <= 1e-4
+    noise = 0.1 * np.random.default_rng(0).standard_normal((1, len(made) + 1, 1)).astype("f")
+    unmarked = generator.round_trip(noise)
+    assert unmarked.shape == noise.shape and np.abs(unmarked).max() > 1e-3
+    assert detect(unmarked[0], generator.key, sample_rate=RATE).p_value > 1e-4
+
+
+def test_other_weights_share_the_compiled_programs(generator, plain):
+    before = generator.compilations
+    halved = jax.tree.map(lambda w: 0.5 * w, generator.bundle.weights)
+    made = generator.with_weights(halved).generate(CLIP, seed=5)
+    assert np.abs(made - plain).max() > 1e-3 and generator.compilations == before
+    np.testing.assert_array_equal(generator.generate(CLIP, seed=5), plain)
+
+
+def test_neighbouring_windows_agree_around_the_cut(generator, system):
+    """Latents that are continued are the same latents, and so is their sound beyond the context."""
+    plan = plan_windows(1.6, generator.config.buckets, generator.config.overlap)
+    windows = cut_windows(iter(frames(40)), plan, FPS)
+    first, second = generator._windows(windows, plan, Wish(seed=1))
+    step, middle = round(plan.stride * RATE), round(plan.overlap * RATE / 2)
+    near = round(0.02 * RATE)
+    a = first[0, step + middle - near : step + middle + near]
+    b = second[0, middle - near : middle + near]
+    assert np.abs(a - b).max() < 0.05 * np.abs(first).max()
+    after = round(plan.overlap * RATE)
+    assert np.abs(second[0, after:] - first[0, after:]).max() > 0.2 * np.abs(first).max()
+
+
+REFUSED = [
+    (dict(steps=0), "steps=0"),
+    (dict(steps=10**6), "steps=1000000"),
+    (dict(variations=0), "variations=0"),
+    (dict(variations=10**6), "variations"),
+    (dict(seed=-1), "seed=-1"),
+    (dict(seed=2**32), "seed"),
+    (dict(video_scale=float("nan")), "video_scale=nan"),
+    (dict(text_scale=1e39), "text_scale"),
+    (dict(solver="magic"), "solver 'magic'"),
+    (dict(prompt="word " * 2000), "prompt is too long: .*10000 characters"),
+    (dict(transcript="much too long"), "transcript is too long"),
+]
+
+
+@pytest.mark.parametrize("wish, message", REFUSED)
+def test_impossible_wishes_are_refused_before_anything_is_made(generator, wish, message):
+    before = generator.compilations
+    with pytest.raises(UserError, match=message):
+        generator.generate(CLIP, **wish)
+    assert generator.compilations == before
+
+
+@pytest.mark.parametrize(
+    "video",
+    [CLIP[:0], CLIP[0], CLIP.astype("f"), CLIP[:, :8], CLIP[..., :1]],
+    ids=lambda v: str(v.shape),
+)
+def test_frames_of_another_kind_are_refused(generator, video):
+    with pytest.raises(UserError, match="frames"):
+        generator.generate(video)
