@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 from absl import flags
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict, config_flags
 
 from data_pipelines.open import make_loader, open_source, tokenizer_for
@@ -21,6 +23,7 @@ from v2a_jax.training.feed import local_part
 from v2a_jax.training.loop import RunConfig, TrainConfig, train
 from v2a_jax.training.optimizer import OptimizerConfig
 from v2a_jax.training.stages import make_stage
+from v2a_jax.watermark.key import load_or_create
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "FILE:STAGE, e.g. configs/demo.py:codec.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; each stage has its own inside.")
@@ -49,6 +52,8 @@ def train_stage(config: ConfigDict, workdir: pathlib.Path) -> int:
     )
     mesh = make_mesh(build(MeshConfig, config.mesh))
     frozen = _frozen(config, workdir, stage.needs, system, mesh)
+    if stage.marks:
+        frozen["pattern"] = jax.device_put(load_or_create().pattern(), NamedSharding(mesh, P()))
     train_source = open_source(config, "train")
     tokenizer = tokenizer_for(config, workdir, train_source) if stage.reads_text else None
     part, parts = local_part(batch_sharding(mesh), training.run.batch_size)

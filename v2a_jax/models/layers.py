@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
 
-from v2a_jax.sharding import gathered, in_mesh, output_spec, spec
+from v2a_jax.sharding import gathered, in_mesh, output_spec
 from v2a_jax.types import Array
 
 REMAT = {
@@ -227,7 +227,8 @@ def embedding_lookup(table_VD: Array, ids_BL: Array) -> Array:
     """Rows of an embedding table."""
     if not in_mesh():
         return table_VD[ids_BL]
-    return table_VD.at[ids_BL].get(out_sharding=spec(("batch", None, None)))
+    rows = (*jax.typeof(ids_BL).sharding.spec, None)
+    return table_VD.at[ids_BL].get(out_sharding=jax.sharding.PartitionSpec(*rows))
 
 
 def fourier(x_B: Array, width: int, longest: float = 1e4) -> Array:

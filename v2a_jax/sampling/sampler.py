@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from v2a_jax.diffusion import guidance, solvers
 from v2a_jax.errors import UserError
 from v2a_jax.models.system import System
+from v2a_jax.sharding import reshape_rows
 from v2a_jax.types import Array, Conditions, Params
 from v2a_jax.watermark import embed, grid
 from v2a_jax.watermark.key import Pattern
@@ -64,7 +65,7 @@ class Sampler:
             raise UserError(f"solver '{solver}' is not one of: {', '.join(solvers.SOLVERS)}")
         self.system, self.depth = system, depth
         self.steps, self.solver = steps, solver
-        self._jitted = jax.jit(self._sample)
+        self._jitted = jax.jit(self.sample)
 
     @property
     def compilations(self) -> int:
@@ -75,9 +76,14 @@ class Sampler:
         """Marked waveforms float32[B,V,N,C], and the latents that the next window continues."""
         return self._jitted(weights, pattern, request)
 
-    def _sample(self, weights: Params, pattern: Pattern, request: Request) -> tuple[Array, Array]:
+    def sample(self, weights: Params, pattern: Pattern, request: Request) -> tuple[Array, Array]:
+        """What `__call__` compiles."""
         videos, variations = request.seed.shape
-        rows = functools.partial(jnp.repeat, repeats=variations, axis=0)
+
+        def rows(x: Array) -> Array:
+            each = jnp.broadcast_to(x[:, None], (videos, variations, *x.shape[1:]))
+            return reshape_rows(each, (videos * variations, *x.shape[1:]))
+
         given = self._conditions(weights, request, rows)
         latents = self._integrate(weights, given, request)
         audio = self.system.codec.apply(weights["codec"], latents, method="to_audio")

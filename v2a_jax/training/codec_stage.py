@@ -57,6 +57,7 @@ class CodecStage:
     name = "codec"
     needs = ()
     reads_text = False
+    marks = False
 
     def __init__(self, config: Mapping[str, Any], system: System):
         self.system = system

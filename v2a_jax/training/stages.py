@@ -25,6 +25,7 @@ class Stage(Protocol):
     name: str
     needs: tuple[str, ...]  # parts of the system that earlier stages trained
     reads_text: bool
+    marks: bool  # its samples are generated, and marked with `frozen["pattern"]`
 
     def init(self, key: Array) -> Params:
         """Random parameters."""
