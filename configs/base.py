@@ -6,6 +6,9 @@ field can be set on the command line, as in `--config.optimizer.learning_rate=1e
 
 from ml_collections import ConfigDict
 
+from v2a_jax.errors import UserError
+
+STAGES = ("codec", "perception", "diffusion")
 FPS = 25  # frames a second of the model's clock; sync tokens and latents keep the same rate
 
 
@@ -45,6 +48,8 @@ def model() -> dict:
             size=96,
             fps=FPS,
             patch=8,
+            merge=2,
+            stem_width=96,
             space_width=256,
             space_heads=4,
             space_blocks=4,
@@ -115,7 +120,9 @@ def data(stage: str) -> dict:
 
 
 def get_config(stage: str = "diffusion") -> ConfigDict:
-    """The config of a stage: codec, perception or diffusion."""
+    """The config of a stage: codec, perception or diffusion; UserError for another."""
+    if stage not in STAGES:
+        raise UserError(f"unknown stage '{stage}' (one of: {', '.join(STAGES)})")
     return ConfigDict(
         dict(
             stage=stage,
@@ -161,15 +168,13 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             evaluation=dict(
                 protocol=dict(
                     clips=200,
-                    batch=8,
+                    batch=16,
                     seed=0,
                     resamples=1000,
                     confidence=0.95,
                     watermark_p_value=1e-6,
                 ),
-                judges=dict(
-                    shrinkage=0.1, penalty=1e-3, false_positive_rate=0.02, copies=1, seed=0
-                ),
+                judges=dict(shrinkage=0.1, penalty=3.0, false_positive_rate=0.02, copies=1, seed=0),
                 judge_clips=dict(train=600, validation=200),
                 examples=6,
             ),

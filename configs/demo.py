@@ -30,6 +30,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             ),
             video=dict(
                 size=64,
+                stem_width=32,
                 space_width=64,
                 space_heads=4,
                 space_blocks=1,
@@ -58,6 +59,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
         optimizer=dict(learning_rate=RATE[stage], warmup=20, final_fraction=0.02),
         ema=dict(sigma_rel=(0.05,)),
         checkpoint=dict(every=200, keep=2),
+        evaluation=dict(protocol=dict(clips=96)),
         sampler=dict(steps=16, buckets=(SECONDS,), overlap=0.72),
     )
     return config

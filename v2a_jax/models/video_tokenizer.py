@@ -1,8 +1,8 @@
 """VideoTokenizer: pixels -> one sync token a frame, and a few semantic tokens at a low rate.
 
-A light stem cuts each frame, and its change since the one before, in patches; attention in space,
-pooled to one vector a frame; attention in time gives the sync tokens (when); slow averages of the
-pooled patches give the semantic tokens (what).
+A light convolutional stem cuts each frame, and its change since the one before, in patches, and
+merges them `merge` by `merge`; attention in space, pooled to one vector a frame; attention in time
+gives the sync tokens (when); slow averages of the pooled patches give the semantic tokens (what).
 """
 
 import dataclasses
@@ -28,12 +28,15 @@ from v2a_jax.types import Array
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VideoConfig:
-    """Frames of `size` pixels at `fps`, patches of `patch` pixels; a semantic token for each
-    `semantic_frames` frames. `reach` is the number of blocks of local mixing in time."""
+    """Frames of `size` pixels at `fps`; patches of `patch` pixels, seen in `stem_width` channels,
+    then merged. A semantic token for each `semantic_frames` frames; `reach` is the number of blocks
+    of local mixing in time."""
 
     size: int
     fps: int
     patch: int
+    merge: int
+    stem_width: int
     space_width: int
     space_heads: int
     space_blocks: int
@@ -51,9 +54,10 @@ class VideoTokenizer(nnx.Module):
 
     def __init__(self, config: VideoConfig, *, rngs: nnx.Rngs):
         c = self.config = config
-        patches = (c.size // c.patch) ** 2
-        pixels = c.patch * c.patch * 3
-        self.stem = Linear((2 * pixels,), (c.space_width,), axes=(None, "embed"), rngs=rngs)
+        patches = (c.size // (c.patch * c.merge)) ** 2
+        pixels, merged = c.patch * c.patch * 3, c.merge**2 * c.stem_width
+        self.stem = Linear((2 * pixels,), (c.stem_width,), axes=(None, "embed"), rngs=rngs)
+        self.merged = Linear((merged,), (c.space_width,), axes=(None, "embed"), rngs=rngs)
         self.where = parameter(
             rngs, (patches, c.space_width), (None, None), initializers.normal(0.3)
         )
@@ -90,16 +94,17 @@ class VideoTokenizer(nnx.Module):
         """Patches of each frame and of its change since the frame before: [B,F,P,2 pixels]."""
         p, (batch, frames, height, width, _) = self.config.patch, video_BFHW3.shape
         x = video_BFHW3.astype(self.stem.kernel[...].dtype) / 128 - 1
-        x = reshape_rows(x, (batch, frames, height // p, p, width // p, p * 3))
-        x = jnp.swapaxes(x, 3, 4)
-        count = (height // p) * (width // p)
-        x = reshape_rows(x, (batch, frames, count, p * p * 3))
+        x = reshape_rows(x, (batch, frames, height * width, 3))
+        x = _tiles(x, width, p)
         change = jnp.concatenate([jnp.zeros_like(x[:, :1]), x[:, 1:] - x[:, :-1]], axis=1)
         return jnp.concatenate([x, 4 * change], axis=-1)
 
     def _pool(self, patches_BFPX: Array) -> Array:
         """Attention among a frame's patches, then attention pooling: [B,F,heads space_width]."""
-        x = self.stem(patches_BFPX) + self.where[...]
+        x = jax.nn.gelu(self.stem(patches_BFPX))
+        side, m = self.config.size // self.config.patch, self.config.merge
+        x = _tiles(x, side, m) if m > 1 else x
+        x = self.merged(x) + self.where[...]
         batch, frames, count, width = x.shape
         x = self.space(reshape_rows(x, (batch * frames, count, width)), None, None)
         x = reshape_rows(self.space_norm(x), (batch, frames, count, width))
@@ -112,3 +117,12 @@ class VideoTokenizer(nnx.Module):
         step, frames = self.config.semantic_frames, pooled_BFD.shape[1]
         starts = range(0, frames, step)
         return jnp.stack([pooled_BFD[:, s : s + step].mean(axis=1) for s in starts], axis=1)
+
+
+def _tiles(x_BFPC: Array, side: int, step: int) -> Array:
+    """[B,F,rows side,C] -> [B,F,tiles,step step C]: a grid `side` wide in square tiles."""
+    batch, frames, count, channels = x_BFPC.shape
+    rows = count // side // step
+    x = reshape_rows(x_BFPC, (batch, frames, rows, step, side // step, step * channels))
+    shape = (batch, frames, rows * (side // step), step * step * channels)
+    return reshape_rows(jnp.swapaxes(x, 3, 4), shape)
