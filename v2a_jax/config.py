@@ -9,6 +9,12 @@ from v2a_jax.errors import UserError
 T = TypeVar("T")
 
 
+def require(holds: bool, what: str) -> None:
+    """UserError that says what a configuration must be, where it is not."""
+    if not holds:
+        raise UserError(f"config: {what}")
+
+
 def build(cls: type[T], section: Mapping[str, Any], **derived: Any) -> T:
     """`cls` from a config section, with fields derived elsewhere; every field exactly once."""
     values = {**dict(section), **derived}

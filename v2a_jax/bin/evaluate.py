@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from data_pipelines.open import open_source
 from data_pipelines.records import RecordSource
-from v2a_jax.bin.main import launch
+from v2a_jax.bin.main import launch, no_more
 from v2a_jax.config import build
 from v2a_jax.errors import UserError
 from v2a_jax.evaluation.charts import read_curve
@@ -43,7 +43,7 @@ CURVES = {
 
 def run(argv: list[str]) -> None:
     """Evaluates, writes everything, prints the table."""
-    del argv
+    no_more(argv)
     if BUNDLE.value is None or DATA.value is None or OUT.value is None:
         raise UserError("evaluate needs --bundle=DIR, --data=DIR and --out=DIR")
     clips = RecordSource(DATA.value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from absl import flags
 
-from v2a_jax.bin.main import launch
+from v2a_jax.bin.main import launch, no_more
 from v2a_jax.errors import UserError
 from v2a_jax.models.functional import count
 from v2a_jax.models.system import System
@@ -24,7 +24,7 @@ PACKAGES = ("v2a-jax", "jax", "flax", "optax", "orbax-checkpoint", "numpy")
 
 def run(argv: list[str]) -> None:
     """Exports the bundle and says where it is."""
-    del argv
+    no_more(argv)
     if WORKDIR.value is None or OUT.value is None:
         raise UserError("export needs --workdir=DIR and --out=BUNDLE")
     export(pathlib.Path(WORKDIR.value), pathlib.Path(OUT.value))

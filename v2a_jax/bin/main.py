@@ -19,8 +19,7 @@ def launch(run: Callable[[list[str]], int | None], argv: Sequence[str] | None = 
     if "--help" in arguments[1:] or "--helpfull" in arguments[1:]:
         app.run(run, argv=arguments)
     try:
-        positional = flags.FLAGS(arguments)
-        status = run(positional)
+        status = run(_parse(arguments))
     except (UserError, flags.Error, OSError, AttributeError, KeyError) as error:
         if isinstance(error, AttributeError | KeyError) and not _from_config(error):
             raise
@@ -29,7 +28,25 @@ def launch(run: Callable[[list[str]], int | None], argv: Sequence[str] | None = 
     sys.exit(status or 0)
 
 
+def _parse(arguments: list[str]) -> list[str]:
+    """Positional arguments; UserError for whatever a --config file raises that isn't sound."""
+    try:
+        return flags.FLAGS(arguments)
+    except (UserError, flags.Error, OSError, AttributeError, KeyError):
+        raise
+    except Exception as error:
+        raise UserError(f"--config: {type(error).__name__}: {error}") from error
+
+
+def no_more(argv: list[str]) -> None:
+    """UserError for words that are neither flags nor their values."""
+    if argv[1:]:
+        raise UserError(f"unexpected argument {argv[1]!r}")
+
+
 def _one_line(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"unknown field of --config: {error.args[0]}"
     return " ".join(str(error).split())
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from v2a_jax.bin.main import launch
+from v2a_jax.bin.main import launch, no_more
 from v2a_jax.errors import UserError
+from v2a_jax.media.containers import container_for
 from v2a_jax.media.files import atomic_output, file_sha256
 from v2a_jax.media.mux import mux
 from v2a_jax.media.probe import probe
-from v2a_jax.media.source import LIMITS
+from v2a_jax.media.source import LIMITS, open_source, require_video
 from v2a_jax.sampling.generator import Generator, load_generator
 
 BUNDLE = flags.DEFINE_string("bundle", None, "Folder of an exported bundle.")
@@ -35,16 +36,25 @@ PACKAGES = ("v2a-jax", "jax", "flax", "numpy", "av")
 
 def run(argv: list[str]) -> None:
     """Makes the soundtracks and says where they are."""
-    del argv
+    no_more(argv)
     if BUNDLE.value is None or VIDEO.value is None or OUT.value is None:
         raise UserError("sample needs --bundle=DIR, --video=FILE and --out=FILE")
     for name, flag in (("prompt", PROMPT), ("negative_prompt", NEGATIVE)):
         if flag.value is not None and not flag.value.strip():
             raise UserError(f"--{name} is empty: leave it out to let the video decide")
-    probe(VIDEO.value, limits=LIMITS)  # a bad video is told before a bundle is loaded
+    _check_files(VIDEO.value, pathlib.Path(OUT.value))
     generator = load_generator(BUNDLE.value, KEY_FILE.value)
     for path in write_soundtracks(generator, VIDEO.value, pathlib.Path(OUT.value), _wish()):
         print(path)
+
+
+def _check_files(video: str, out: pathlib.Path) -> None:
+    """What is wrong with the files is told before any work is done."""
+    probe(video, limits=LIMITS)
+    with open_source(video, LIMITS) as source:
+        container_for(out, require_video(source, video))
+    if not out.parent.is_dir():
+        raise UserError(f"cannot write {out}: there is no folder {out.parent}")
 
 
 def _wish() -> dict[str, Any]:

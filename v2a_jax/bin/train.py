@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict, config_flags
 
 from data_pipelines.open import make_loader, open_source, tokenizer_for
-from v2a_jax.bin.main import launch
+from v2a_jax.bin.main import launch, no_more
 from v2a_jax.config import build
 from v2a_jax.errors import UserError
 from v2a_jax.models.system import System
@@ -31,7 +31,7 @@ WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; each stage ha
 
 def run(argv: list[str]) -> int:
     """Trains the stage that the config names."""
-    del argv
+    no_more(argv)
     if CONFIG.value is None or WORKDIR.value is None:
         raise UserError("train needs --config=FILE:STAGE and --workdir=DIR")
     return train_stage(CONFIG.value, pathlib.Path(WORKDIR.value))

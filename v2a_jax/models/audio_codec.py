@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
 
+from v2a_jax.config import require
 from v2a_jax.models import spectral
 from v2a_jax.models.layers import ConvNeXt, Linear, Stack, StackConfig, parameter
 from v2a_jax.sharding import reshape_rows
@@ -42,6 +43,11 @@ class CodecConfig:
     refine: int
     floor: float
     stack: StackConfig
+
+    def __post_init__(self) -> None:
+        require(min(self.hop, self.stride, self.channels) > 0, "codec.hop, stride, channels: > 0")
+        require(self.window % self.hop == 0, "codec.window must be a multiple of codec.hop")
+        require(self.kernel % 2 == 1, "codec.kernel must be odd")
 
     @property
     def samples_per_latent(self) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 from flax import nnx
 from jax.nn import initializers
 
+from v2a_jax.config import require
 from v2a_jax.models.layers import (
     MLP,
     QKV,
@@ -49,6 +50,13 @@ class DiTConfig:
     audio_blocks: int
     kernel: int
     stack: StackConfig
+
+    def __post_init__(self) -> None:
+        require(
+            self.heads > 0 and self.width % (2 * self.heads) == 0,
+            "dit.width must be dit.heads times an even number",
+        )
+        require(self.kernel % 2 == 1, "dit.kernel must be odd")
 
 
 class Stream(nnx.Module):

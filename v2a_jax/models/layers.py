@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
 
+from v2a_jax.config import require
 from v2a_jax.sharding import gathered, in_mesh, output_spec
 from v2a_jax.types import Array
 
@@ -30,6 +31,9 @@ class StackConfig:
 
     remat: str
     unroll: bool
+
+    def __post_init__(self) -> None:
+        require(self.remat in REMAT, f"stack.remat must be one of {', '.join(REMAT)}")
 
 
 def parameter(rngs: nnx.Rngs, shape: Sequence[int], axes: Sequence, init: Callable) -> nnx.Param:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
 
+from v2a_jax.config import require
 from v2a_jax.models.layers import (
     Block,
     Linear,
@@ -28,6 +29,12 @@ class TextConfig:
     heads: int
     blocks: int
     stack: StackConfig
+
+    def __post_init__(self) -> None:
+        require(
+            self.heads > 0 and self.width % (2 * self.heads) == 0,
+            "text.width must be text.heads times an even number",
+        )
 
 
 class TextEncoder(nnx.Module):

@@ -13,6 +13,8 @@ def local_part(sharding: NamedSharding, batch_size: int) -> tuple[int, int]:
     Hosts that hold the same rows (split over another axis than the batch's) get the same part.
     Raises UserError when the batch does not divide over the devices.
     """
+    if batch_size < 1:
+        raise UserError(f"run.batch_size={batch_size} must be at least 1")
     try:
         places = sharding.devices_indices_map((batch_size,))
     except ValueError as error:

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from v2a_jax.config import build
+from v2a_jax.config import build, require
 from v2a_jax.models.audio_dit import linear_weights
 from v2a_jax.models.functional import Functional, cast
 from v2a_jax.models.layers import normalize
@@ -50,6 +50,10 @@ class PerceptionStage:
         self.weights = build(PerceptionLossConfig, config["perception_loss"])
         self.config = c = build(
             PerceptionConfig, config["model"]["perception"], stack=system.video_config.stack
+        )
+        require(
+            system.video_config.size % c.picture == 0,
+            "video.size must be a multiple of perception.picture",
         )
         self.dtype = config["dtype"]
         latent = system.codec_config.latent

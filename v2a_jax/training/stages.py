@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import jax
 
+from v2a_jax.config import require
 from v2a_jax.errors import UserError
 from v2a_jax.models.system import System
 from v2a_jax.training.codec_stage import CodecStage
@@ -16,6 +17,7 @@ from v2a_jax.training.diffusion_stage import DiffusionStage
 from v2a_jax.training.perception_stage import PerceptionStage
 from v2a_jax.types import Array, Batch, Params
 
+DTYPES = ("float32", "bfloat16")
 STAGES = {"codec": CodecStage, "perception": PerceptionStage, "diffusion": DiffusionStage}
 
 
@@ -59,6 +61,7 @@ def make_stage(name: str, config: Mapping[str, Any], system: System) -> Stage:
     """The stage of this name; UserError for another."""
     if name not in STAGES:
         raise UserError(f"unknown stage '{name}' (one of: {', '.join(STAGES)})")
+    require(config["dtype"] in DTYPES, f"dtype must be one of {', '.join(DTYPES)}")
     return STAGES[name](config, system)
 
 
