@@ -11,7 +11,7 @@ from v2a_jax.models.tokenizer import train_tokenizer
 from v2a_jax.training.stages import STAGES, Stage, make_stage
 from v2a_jax.types import Batch, Params
 
-SIZE, FPS, RATE, SECONDS = 16, 25, 16000, 0.64
+SIZE, FPS, RATE, SECONDS = 32, 25, 16000, 0.64
 CORPUS = ["a ball bounces on wood", "a siren wails", "someone says hello", "metal is struck"] * 20
 
 
@@ -27,6 +27,8 @@ def tiny_config(stage: str = "diffusion") -> ConfigDict:
             discriminators=dict(periods=(2, 3), windows=(64,), width=16, layers=2),
             video=dict(
                 size=SIZE,
+                stem_width=16,
+                narrow=16,
                 space_width=16,
                 space_heads=2,
                 width=32,

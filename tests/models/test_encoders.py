@@ -15,7 +15,7 @@ def see(system, weights):
 
 @pytest.mark.parametrize("frames", [1, 2, STEP, STEP + 1, 3 * STEP - 1])
 def test_a_sync_token_a_frame_and_a_semantic_token_for_each_step(system, weights, frames):
-    video = jax.ShapeDtypeStruct((2, frames, 16, 16, 3), np.uint8)
+    video = jax.ShapeDtypeStruct((2, frames, 32, 32, 3), np.uint8)
     sync, semantic = jax.eval_shape(lambda video: system.see(weights, video), video)
     assert sync.shape == (2, frames, system.video_config.width)
     assert semantic.shape == (2, -(-frames // STEP), system.video_config.width)

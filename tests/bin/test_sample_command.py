@@ -1,0 +1,113 @@
+import hashlib
+import json
+
+import pytest
+from tiny_system import RATE
+
+from v2a_jax.media.decode import read_clip
+from v2a_jax.media.files import packet_digest
+from v2a_jax.media.source import LIMITS
+
+
+@pytest.fixture
+def sample(v2a, bundle_folder, clip, key_file, tmp_path):
+    """sample(**flags) with good flags but for those given; None leaves one out."""
+    out = tmp_path / "out"
+    out.mkdir()
+
+    def run(*more, **changes):
+        given = dict(bundle=bundle_folder, video=clip, out=out / "a.mp4", key_file=key_file)
+        given |= changes
+        return v2a("sample", *(f"--{k}={v}" for k, v in given.items() if v is not None), *more)
+
+    run.out = out
+    return run
+
+
+def test_a_soundtrack_is_joined_with_the_untouched_picture_and_told_in_a_manifest(sample, clip):
+    assert sample(prompt="a siren", variations=2, seed=7) == (0, [])
+    names = sorted(path.name for path in sample.out.iterdir())
+    assert names == ["a-0.json", "a-0.mp4", "a-1.json", "a-1.mp4"]
+    for index in range(2):
+        path = sample.out / f"a-{index}.mp4"
+        assert packet_digest(path, limits=LIMITS) == packet_digest(clip, limits=LIMITS)
+        made = read_clip(path, fps=25, sample_rate=RATE)
+        assert abs(len(made.audio) - round(0.6 * RATE)) <= 1
+        told = json.loads(path.with_suffix(".json").read_text())
+        assert told["seed"] == 7 + index and told["prompt"] == "a siren" and told["steps"] == 2
+        assert told["source"]["sha256"] == hashlib.sha256(clip.read_bytes()).hexdigest()
+        assert bytes(range(32)).hex() not in json.dumps(told)
+
+
+BAD_FLAGS = [
+    dict(bundle=None),
+    dict(video=None),
+    dict(out=None),
+    dict(nope=1),
+    dict(steps="many"),
+    dict(steps=0),
+    dict(steps=10**6),
+    dict(variations=0),
+    dict(variations=-3),
+    dict(seed=-1),
+    dict(solver="magic"),
+    dict(video_scale="nan"),
+    dict(prompt=""),
+    dict(prompt="  "),
+    dict(negative_prompt=""),
+    dict(prompt="bell " * 2000),
+    dict(transcript="more than fits"),
+    dict(bundle="/nonexistent"),
+    dict(bundle="/dev/null"),
+    dict(video="/nonexistent.mp4"),
+    dict(video="/"),
+    dict(key_file="/dev/null"),
+    dict(out="/nonexistent/a.mp4"),
+    dict(out="a.txt"),
+    dict(out="a"),
+]
+
+
+@pytest.mark.parametrize(
+    "changes", BAD_FLAGS, ids=lambda c: " ".join(f"{k}={v}" for k, v in c.items())[:30]
+)
+def test_bad_flags_end_with_one_line_and_leave_nothing(sample, changes, monkeypatch):
+    monkeypatch.chdir(sample.out)
+    status, lines = sample(**changes)
+    assert status == 2 and len(lines) == 1, lines
+    assert len(lines[0]) < 400
+    assert not list(sample.out.iterdir())
+
+
+FILES = {
+    "empty.mp4": b"",
+    "text.mp4": b"These are only words.\n" * 50,
+    "zeros.mp4": bytes(5000),
+    "text.txt": b"words",
+}
+
+
+@pytest.mark.parametrize("name", [*FILES, "cut.mp4", "folder.mp4"])
+def test_what_is_no_video_ends_with_one_line_that_names_it(sample, name, tmp_path, clip):
+    path = tmp_path / name
+    if name == "folder.mp4":
+        path.mkdir()
+    else:
+        path.write_bytes(FILES.get(name, clip.read_bytes()[:300]))
+    status, lines = sample(video=path)
+    assert status == 2 and len(lines) == 1, lines
+    assert name in lines[0]
+    assert not list(sample.out.iterdir())
+
+
+def test_the_video_is_not_overwritten(sample, tmp_path, clip):
+    path = tmp_path / "only.mp4"
+    path.write_bytes(clip.read_bytes())
+    status, lines = sample(video=path, out=path)
+    assert status == 2 and len(lines) == 1
+    assert path.read_bytes() == clip.read_bytes()
+
+
+def test_words_that_are_no_flags_are_refused(sample):
+    status, lines = sample("stray")
+    assert status == 2 and len(lines) == 1 and "stray" in lines[0]
