@@ -125,7 +125,7 @@ class Sampler:
         )
         noise = jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
         # A clip shorter than the overlap of long ones continues nothing: what is too much is cut.
-        prefix = request.prefix.reshape(-1, *request.prefix.shape[2:])[:, :length]
+        prefix = request.prefix.reshape(noise.shape[0], *request.prefix.shape[2:])[:, :length]
         kept = prefix.shape[1]
 
         def continued(x_BTL: Array, t: Array) -> Array:
