@@ -53,6 +53,7 @@ def model() -> dict:
             space_width=256,
             space_heads=4,
             space_blocks=4,
+            narrow=64,
             width=384,
             heads=6,
             blocks=4,

@@ -8,9 +8,9 @@ from ml_collections import ConfigDict
 from configs import base
 
 SECONDS = 2.0
-STEPS = dict(codec=800, perception=300, diffusion=600)
+STEPS = dict(codec=800, perception=450, diffusion=500)
 BATCH = dict(codec=24, perception=16, diffusion=32)
-RATE = dict(codec=2e-3, perception=1e-3, diffusion=1e-3)
+RATE = dict(codec=2e-3, perception=2e-3, diffusion=1.5e-3)
 
 
 def get_config(stage: str = "diffusion") -> ConfigDict:
@@ -34,19 +34,23 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
                 space_width=64,
                 space_heads=4,
                 space_blocks=1,
+                narrow=32,
                 width=192,
                 heads=6,
                 blocks=2,
             ),
             text=dict(vocabulary=400, length=40, width=128, heads=4, blocks=2),
             perception=dict(embedding=96, width=128, blocks=2, picture=8),
-            dit=dict(width=256, heads=8, joint_blocks=2, audio_blocks=4),
+            dit=dict(width=192, heads=6, joint_blocks=2, audio_blocks=4),
         ),
         codec_loss=dict(spectrum=1.0, mel=0.0, stft=0.0, phase=0.0),
+        perception_loss=dict(contrast=0.5, robust=0.0),
         data=dict(
             world=dict(clips=2000, seconds=SECONDS, size=64),
             tokenizer_clips=2000,
-            loader=dict(seconds=1.0 if stage == "codec" else SECONDS, transcript_length=64),
+            loader=dict(
+                degrade=False, seconds=1.0 if stage == "codec" else SECONDS, transcript_length=64
+            ),
         ),
         run=dict(
             steps=STEPS[stage],
@@ -59,7 +63,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
         optimizer=dict(learning_rate=RATE[stage], warmup=20, final_fraction=0.02),
         ema=dict(sigma_rel=(0.05,)),
         checkpoint=dict(every=200, keep=2),
-        evaluation=dict(protocol=dict(clips=96)),
-        sampler=dict(steps=16, buckets=(SECONDS,), overlap=0.72),
+        evaluation=dict(protocol=dict(clips=100)),
+        sampler=dict(steps=12, buckets=(SECONDS,), overlap=0.72),
     )
     return config

@@ -18,10 +18,11 @@ from v2a_jax.models.system import System
 from v2a_jax.sharding import MeshConfig, batch_sharding, make_mesh, param_shardings
 from v2a_jax.training.ema import EmaConfig
 from v2a_jax.training.optimizer import OptimizerConfig, make_optimizer, make_schedule
-from v2a_jax.training.stages import make_stage
+from v2a_jax.training.stages import example_keys, make_stage
 from v2a_jax.training.state import abstract_state, state_maker
 from v2a_jax.training.step import make_train_step
 from v2a_jax.types import Batch
+from v2a_jax.watermark.key import Key
 
 
 def abstract_batch(config: ConfigDict, sharding: jax.sharding.Sharding) -> Batch:
@@ -47,7 +48,7 @@ def abstract_batch(config: ConfigDict, sharding: jax.sharding.Sharding) -> Batch
 
 
 def trace_step(config: ConfigDict) -> int:
-    """Traces a whole step under the config's mesh; the number of parameters it trains."""
+    """Traces a step and the held-out functions under the config's mesh; counts the parameters."""
     system = System.from_config(config)
     stage = make_stage(config.stage, config, system)
     mesh = make_mesh(build(MeshConfig, config.mesh))
@@ -62,11 +63,26 @@ def trace_step(config: ConfigDict) -> int:
             {name: part.shapes for name, part in parts.items()},
             param_shardings(mesh, {name: part.axes for name, part in parts.items()}),
         )
+        if stage.marks:
+            everywhere = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
+            frozen["pattern"] = jax.tree.map(
+                lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
+                Key(bytes(32)).pattern(),
+            )
         batch = abstract_batch(config, batch_sharding(mesh))
         step = make_train_step(
             stage, optimizer, schedule, ema, seed=config.seed, accumulate=config.run.accumulate
         )
         after, metrics = jax.eval_shape(step, state, frozen, batch)
+        for heldout in (stage.evaluate, stage.samples):
+            jax.eval_shape(
+                lambda params, frozen, batch, use=heldout: use(
+                    params, frozen, batch, example_keys(0, 0, batch.index)
+                ),
+                state.params,
+                frozen,
+                batch,
+            )
     assert all(math.prod(metric.shape) == 1 for metric in metrics.values())
     for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
         assert (old.shape, old.dtype, old.sharding.spec) == (

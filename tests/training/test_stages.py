@@ -43,8 +43,8 @@ def part(slopes, prefix):
 @pytest.fixture(scope="module")
 def adversarial():
     """Gradients of the codec stage by the weight of the adversarial term."""
-    batch = tiny_batch(2)
-    terms = {"windows": (256,), "bands": (16,), "matching": 0.0}
+    batch = tiny_batch(2, seconds=0.16)
+    terms = {"windows": (256,), "bands": (16,), "matching": 0.0, "stft": 0.0, "spectrum": 0.0}
     return {
         weight: gradients("codec", batch, adversarial=weight, **terms)[0][1]
         for weight in (0.0, 1.0, 2.0)
@@ -67,7 +67,7 @@ def test_codec_and_discriminators_do_not_move_each_other(adversarial):
 
 def test_statistics_move_to_the_moments_of_the_latents_and_weigh_nothing(adversarial):
     stage, params, _ = tiny_stage("codec")
-    batch = tiny_batch(2)
+    batch = tiny_batch(2, seconds=0.16)
     encode = jax.jit(lambda codec: stage.system.codec.apply(codec, batch.audio, method="encode"))
     mean, _ = encode(params["codec"])
     for name, power in (("latent_mean", 1), ("latent_square", 2)):

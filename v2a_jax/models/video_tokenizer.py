@@ -1,8 +1,9 @@
 """VideoTokenizer: pixels -> one sync token a frame, and a few semantic tokens at a low rate.
 
 A light convolutional stem cuts each frame, and its change since the one before, in patches, and
-merges them `merge` by `merge`; attention in space, pooled to one vector a frame; attention in time
-gives the sync tokens (when); slow averages of the pooled patches give the semantic tokens (what).
+merges them `merge` by `merge`; after attention in space, the patches of a frame, narrowed, are one
+vector, so that where things are is not lost; attention in time gives the sync tokens (when); slow
+averages of those vectors give the semantic tokens (what).
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
 
+from v2a_jax.config import require
 from v2a_jax.models.layers import (
     MLP,
     Block,
@@ -40,6 +42,7 @@ class VideoConfig:
     space_width: int
     space_heads: int
     space_blocks: int
+    narrow: int
     width: int
     heads: int
     blocks: int
@@ -47,6 +50,16 @@ class VideoConfig:
     kernel: int
     semantic_frames: int
     stack: StackConfig
+
+    def __post_init__(self) -> None:
+        for width, heads in ((self.space_width, self.space_heads), (self.width, self.heads)):
+            require(
+                heads > 0 and width % (2 * heads) == 0,
+                "video.width and space_width must be their heads times an even number",
+            )
+        cell = self.patch * self.merge
+        require(cell > 0 and self.size % cell == 0, "video.size: a multiple of patch x merge")
+        require(self.kernel % 2 == 1, "video.kernel must be odd")
 
 
 class VideoTokenizer(nnx.Module):
@@ -68,10 +81,8 @@ class VideoTokenizer(nnx.Module):
             rngs=rngs,
         )
         self.space_norm = RMSNorm(c.space_width, rngs=rngs)
-        self.pool_queries = Linear(
-            (c.space_width,), (c.space_heads,), axes=("embed", None), rngs=rngs
-        )
-        pooled = c.space_heads * c.space_width
+        self.narrow = Linear((c.space_width,), (c.narrow,), axes=("embed", None), rngs=rngs)
+        pooled = patches * c.narrow
         self.to_frame = Linear((pooled,), (c.width,), axes=(None, "embed"), rngs=rngs)
         self.local = Stack(
             lambda r: ConvNeXt(c.width, c.kernel, rngs=r), c.reach, config=c.stack, rngs=rngs
@@ -100,17 +111,15 @@ class VideoTokenizer(nnx.Module):
         return jnp.concatenate([x, 4 * change], axis=-1)
 
     def _pool(self, patches_BFPX: Array) -> Array:
-        """Attention among a frame's patches, then attention pooling: [B,F,heads space_width]."""
+        """Attention among a frame's patches, then all of them, narrowed: [B,F,patches narrow]."""
         x = jax.nn.gelu(self.stem(patches_BFPX))
         side, m = self.config.size // self.config.patch, self.config.merge
         x = _tiles(x, side, m) if m > 1 else x
         x = self.merged(x) + self.where[...]
         batch, frames, count, width = x.shape
         x = self.space(reshape_rows(x, (batch * frames, count, width)), None, None)
-        x = reshape_rows(self.space_norm(x), (batch, frames, count, width))
-        weights = jax.nn.softmax(self.pool_queries(x).astype(jnp.float32), axis=2).astype(x.dtype)
-        pooled = jnp.einsum("bfph,bfpd->bfhd", weights, x)
-        return reshape_rows(pooled, (batch, frames, self.config.space_heads * width))
+        x = self.narrow(self.space_norm(x))
+        return reshape_rows(x, (batch, frames, count * self.config.narrow))
 
     def _slow(self, pooled_BFD: Array) -> Array:
         """Means over `semantic_frames` frames, the last over what is there."""

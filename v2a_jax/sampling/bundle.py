@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,7 +102,9 @@ def _load_weights(folder: pathlib.Path, system: System) -> Params:
     """Weights of every part, compared leaf by leaf with what the config says."""
     wanted = {name: getattr(system, name).shapes for name in PARTS}
     try:
-        loaded = ocp.load_pytree(folder.absolute() / WEIGHTS)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of shardings, which the caller decides
+            loaded = ocp.load_pytree(folder.absolute() / WEIGHTS)
     except Exception as error:  # Orbax raises many kinds for a damaged folder
         raise UserError(f"bundle {folder}: its weights cannot be read ({error})") from error
     expected, found = _by_name(wanted), _by_name(loaded)

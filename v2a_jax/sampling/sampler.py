@@ -88,12 +88,12 @@ class Sampler:
         latents = self._integrate(weights, given, request)
         audio = self.system.codec.apply(weights["codec"], latents, method="to_audio")
         marked = embed.embed(
-            limited(audio),
+            limited(audio + room_tone(request, audio.shape[1:])),
             pattern,
             request.payload,
             sample_rate=self.system.codec_config.sample_rate,
             depth=self.depth,
-            offset=mark_phase(request.seed.reshape(-1)) + request.start,
+            offset=mark_phase(request.seed) + request.start,
         )
         split = functools.partial(jnp.reshape, shape=(videos, variations, -1, latents.shape[-1]))
         return marked.reshape(videos, variations, *marked.shape[1:]), split(latents)
@@ -120,9 +120,7 @@ class Sampler:
             request.video.shape[1] / system.video_config.fps * system.codec_config.latent_rate
         )
         shape = (length, system.codec_config.latent)
-        keys = jax.vmap(lambda s: jax.random.fold_in(jax.random.key(s), request.window))(
-            request.seed.reshape(-1)
-        )
+        keys = seeded(request.seed, request.window)
         noise = jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
         # A clip shorter than the overlap of long ones continues nothing: what is too much is cut.
         prefix = request.prefix.reshape(noise.shape[0], *request.prefix.shape[2:])[:, :length]
@@ -144,6 +142,22 @@ class Sampler:
 
 
 KNEE, CEILING = 0.8, 0.95
+ROOM_TONE = 2.5e-4  # -72 dBFS
+
+
+def room_tone(request: Request, shape: tuple[int, int]) -> Array:
+    """Noise that is hardly heard, float32[B V,N,C]: digital silence could not carry a mark."""
+    keys = seeded(request.seed, 0x746F6E65, request.window)
+    return ROOM_TONE * jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
+
+
+def seeded(seed_BV: Array, *labels: Array | int) -> Array:
+    """One key a row from its seed and what it is for."""
+
+    def key(seed: Array) -> Array:
+        return functools.reduce(jax.random.fold_in, labels, jax.random.key(seed))
+
+    return jax.vmap(key)(seed_BV.reshape(-1))
 
 
 def limited(audio: Array) -> Array:
@@ -153,10 +167,7 @@ def limited(audio: Array) -> Array:
     return jnp.clip(audio, -KNEE, KNEE) + jnp.sign(audio) * room * jnp.tanh(beyond / room)
 
 
-def mark_phase(seed_B: Array) -> Array:
-    """Where in the watermark's period each output starts: drawn from its seed."""
-    return jax.vmap(
-        lambda s: jax.random.randint(
-            jax.random.fold_in(jax.random.key(s), 0x6D61726B), (), 0, grid.PERIOD
-        )
-    )(seed_B)
+def mark_phase(seed_BV: Array) -> Array:
+    """Where in the watermark's period each row starts, int32[B V]: drawn from its seed."""
+    keys = seeded(seed_BV, 0x6D61726B)
+    return jax.vmap(lambda key: jax.random.randint(key, (), 0, grid.PERIOD))(keys)
