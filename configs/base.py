@@ -110,7 +110,7 @@ def data(stage: str) -> dict:
         tokenizer_clips=20_000,
         loader=dict(
             seconds=8.0,
-            transcript_length=256,
+            transcript_length=192,
             degrade=stage == "perception",
             captions=dict(full=0.6, short=0.15, sound_only=0.1, offscreen=0.1, none=0.05),
             max_severity=0.7,

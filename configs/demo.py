@@ -49,7 +49,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             world=dict(clips=2000, seconds=SECONDS, size=64),
             tokenizer_clips=2000,
             loader=dict(
-                degrade=False, seconds=1.0 if stage == "codec" else SECONDS, transcript_length=64
+                degrade=False, seconds=1.0 if stage == "codec" else SECONDS, transcript_length=48
             ),
         ),
         run=dict(

@@ -10,11 +10,11 @@ from absl import flags
 from configs.base import WORLD
 from data_pipelines.world import WorldConfig
 from data_pipelines.world.write import write_world
-from v2a_jax.bin.main import launch
+from v2a_jax.bin.main import launch, no_more
 from v2a_jax.errors import UserError
 
-_OUT = flags.DEFINE_string("out", None, "new folder for the records", required=True)
-_CLIPS = flags.DEFINE_integer("clips", None, "how many clips", required=True)
+_OUT = flags.DEFINE_string("out", None, "new folder for the records")
+_CLIPS = flags.DEFINE_integer("clips", None, "how many clips")
 _CLASSES = flags.DEFINE_list(
     "classes", list(WORLD["classes"]), "scenes to draw from, equally often"
 )
@@ -37,8 +37,9 @@ _TFDS = flags.DEFINE_bool("tfds", False, "also write the records as a TFDS datas
 
 def run(argv: list[str]) -> None:
     """Writes the dataset the flags describe."""
-    if argv[1:]:
-        raise UserError(f"world: unexpected argument {argv[1]!r}")
+    no_more(argv)
+    if _OUT.value is None or _CLIPS.value is None:
+        raise UserError("world needs --out=DIR and --clips=N")
     config = WorldConfig(
         seed=_SEED.value,
         split=_SPLIT.value,
