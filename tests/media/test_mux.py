@@ -1,5 +1,6 @@
 """A soundtrack is joined with the picture: not a byte of it changes, and nothing moves."""
 
+import contextlib
 import os
 import resource
 from fractions import Fraction
@@ -177,23 +178,26 @@ def test_audio_that_is_none_is_refused(make, tmp_path, audio):
     assert os.listdir(tmp_path) == ["a.mp4"]
 
 
-@pytest.fixture
-def full_disk():
-    """From the given number of bytes on, the system refuses to let a file grow."""
+@contextlib.contextmanager
+def full_disk(size):
+    """From `size` bytes on, the system refuses to let a file grow: pytest's own log included, so
+    the limit must end before a result is reported."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("size", [0, 100, 3000, 20000])
 @pytest.mark.parametrize("name", ["out.mp4", "out.mkv"])
-def test_a_full_disk_leaves_what_was_there(make, measure, tmp_path, full_disk, name, size):
+def test_a_full_disk_leaves_what_was_there(make, measure, tmp_path, name, size):
     source, result = make("a.mp4"), tmp_path / name
     result.write_bytes(b"from before")
     noise = np.random.default_rng(0).uniform(-1, 1, (2 * RATE, 1))
-    full_disk(size)
-    with pytest.raises(UserError, match="cannot write"):
+    with full_disk(size), pytest.raises(UserError, match="cannot write"):
         mux(source, noise, RATE, result)
     assert result.read_bytes() == b"from before"
     assert sorted(os.listdir(tmp_path)) == sorted(["a.mp4", name])
