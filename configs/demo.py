@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from configs import base
 
 SECONDS = 2.0
-STEPS = dict(codec=800, perception=450, diffusion=500)
+STEPS = dict(codec=800, perception=400, diffusion=450)
 BATCH = dict(codec=24, perception=16, diffusion=32)
 RATE = dict(codec=2e-3, perception=2e-3, diffusion=1.5e-3)
 

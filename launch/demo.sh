@@ -32,6 +32,7 @@ v2a evaluate --bundle="$out/bundle" --data="$data/test" --workdir="$out" --out="
 
 # Soundtracks for playable clips whose own sound is dropped, and proof that each one is marked.
 [ -d "$out/silent" ] || v2a world --out="$out/silent" --split=test --clips=4 --seconds=6 --size=64 --mp4
+mkdir -p "$out/soundtracks"
 made=()
 for clip in "$out"/silent/*.mp4 ${video:+"$video"}; do
     name=$(basename "${clip%.*}")
