@@ -168,7 +168,8 @@ class Generator:
             transcript=np.stack([transcript_row(t, spoken) for t in transcripts]),
             seed=(seeds % 2**32).astype(np.uint32),
             window=np.int32(index),
-            prefix=empty if before is None else before[:, :, before.shape[2] - kept :],
+            # NumPy, as the first window's: a device array would compile a second program.
+            prefix=empty if before is None else np.asarray(before)[:, :, before.shape[2] - kept :],
             has_prefix=np.bool_(before is not None),
             start=np.int32(round(start / grid.CELL_SECONDS)),
             payload=self._bits,

@@ -210,11 +210,11 @@ def _damaged(manager: ocp.training.Checkpointer, reason: str) -> UserError:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of the innermost cause, where Orbax names the file."""
+    """The first line of the innermost cause: Orbax names the file first and the cause last."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0][:200]
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return line if len(line) <= 400 else f"{line[:200]} .. {line[-200:]}"
 
 
 def _listed(names: Sequence[str]) -> str:
