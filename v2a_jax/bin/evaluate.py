@@ -21,6 +21,7 @@ from v2a_jax.evaluation.pictures import write_overview
 from v2a_jax.evaluation.protocol import EvaluationConfig, evaluate
 from v2a_jax.evaluation.report import write_report
 from v2a_jax.evaluation.scores import write_scores
+from v2a_jax.sampling.bundle import PARTS
 from v2a_jax.sampling.generator import Generator, load_generator
 from v2a_jax.watermark.detect import detect
 
@@ -100,8 +101,8 @@ def _detector(generator: Generator) -> Callable[[np.ndarray], float]:
 def _untrained(generator: Generator) -> Generator:
     """The same system with the weights it began with: what untrained means."""
     system = generator.bundle.system
-    keys = jax.random.split(jax.random.key(1), 4)
-    parts = zip(("codec", "video", "text", "dit"), keys, strict=True)
+    keys = jax.random.split(jax.random.key(1), len(PARTS))
+    parts = zip(PARTS, keys, strict=True)
     return generator.with_weights({name: getattr(system, name).init(key) for name, key in parts})
 
 

@@ -43,6 +43,17 @@ def cast(params: Params, dtype: str) -> Params:
     return jax.tree.map(lambda p: p.astype(jnp.dtype(dtype)), params)
 
 
+def flatten(tree: object) -> dict[str, Array]:
+    """Leaves by path, e.g. `params/encoder/w`; a place in a list reads alike as number and text."""
+    leaves, _ = jax.tree.flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+
+
+def shapes_by_path(tree: Params) -> dict[str, tuple[int, ...]]:
+    """Shapes of the leaves by path: what two trees of weights are compared by."""
+    return {path: tuple(leaf.shape) for path, leaf in flatten(tree).items()}
+
+
 def count(params: Params) -> int:
     """Number of scalars in a tree of arrays or shapes."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))

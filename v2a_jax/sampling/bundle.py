@@ -15,6 +15,8 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from v2a_jax.errors import UserError
+from v2a_jax.media.files import file_sha256
+from v2a_jax.models.functional import flatten, shapes_by_path
 from v2a_jax.models.system import System
 from v2a_jax.models.tokenizer import Tokenizer
 from v2a_jax.types import Params
@@ -107,31 +109,21 @@ def _load_weights(folder: pathlib.Path, system: System) -> Params:
             loaded = ocp.load_pytree(folder.absolute() / WEIGHTS)
     except Exception as error:  # Orbax raises many kinds for a damaged folder
         raise UserError(f"bundle {folder}: its weights cannot be read ({error})") from error
-    expected, found = _by_name(wanted), _by_name(loaded)
-    shapes = [
-        {name: tuple(leaf.shape) for name, leaf in tree.items()} for tree in (expected, found)
-    ]
-    differing = sorted({name for name, _ in shapes[0].items() ^ shapes[1].items()})
+    expected, found = shapes_by_path(wanted), shapes_by_path(loaded)
+    differing = sorted({name for name, _ in expected.items() ^ found.items()})
     if differing:
         raise UserError(
             f"bundle {folder}: {len(differing)} weights are not those of its config "
             f"({', '.join(differing[:5])})"
         )
-    leaves = [np.asarray(found[name]) for name in expected]
-    return jax.tree.unflatten(jax.tree.structure(wanted), leaves)
-
-
-def _by_name(tree: Params) -> dict[str, Any]:
-    """Leaves by path; a place in a list reads alike as a number and as the text it is stored as."""
-    leaves, _ = jax.tree.flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
+    leaves = flatten(loaded)
+    ordered = [np.asarray(leaves[name]) for name in expected]
+    return jax.tree.unflatten(jax.tree.structure(wanted), ordered)
 
 
 def folder_digest(folder: pathlib.Path) -> str:
     """SHA-256 over the names and contents of all files of a folder, in order."""
     total = hashlib.sha256()
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(folder).as_posix()} {digest}\n".encode())
+        total.update(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}\n".encode())
     return total.hexdigest()

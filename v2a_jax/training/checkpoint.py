@@ -17,6 +17,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from v2a_jax.errors import UserError
+from v2a_jax.models.functional import flatten
 from v2a_jax.training.state import TrainState
 from v2a_jax.types import Array, Params
 
@@ -30,12 +31,6 @@ class CheckpointConfig:
 
     every: int
     keep: int
-
-
-def flatten(tree: object) -> dict[str, Array]:
-    """Leaves by path, e.g. `params/encoder/w`."""
-    leaves, _ = jax.tree.flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 @jax.jit

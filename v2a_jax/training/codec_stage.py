@@ -161,10 +161,7 @@ class CodecStage:
         stop = jax.lax.stop_gradient
         real = self.judges.apply(judges, audio)
         discriminator = discriminator_loss(real, self.judges.apply(judges, stop(decoded)))
-        real, made = (
-            self.judges.apply(stop(judges), audio),
-            self.judges.apply(stop(judges), decoded),
-        )
+        made = self.judges.apply(stop(judges), decoded)
         terms = {
             "adversarial": adversarial_loss(made),
             "matching": matching_loss(stop(real), made),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import jax
 
 from v2a_jax.errors import UserError
+from v2a_jax.models.functional import shapes_by_path
 from v2a_jax.models.system import System
 from v2a_jax.training.checkpoint import restore_params
 from v2a_jax.training.ema import profile_name
@@ -41,7 +42,7 @@ def load_parts(
 
 
 def _compare(folder: pathlib.Path, part: str, found: Params, wanted: Params) -> None:
-    have, need = _shapes(found), _shapes(wanted)
+    have, need = shapes_by_path(found), shapes_by_path(wanted)
     names = have.keys() | need.keys()
     differing = sorted(name for name in names if have.get(name) != need.get(name))
     if differing:
@@ -50,11 +51,3 @@ def _compare(folder: pathlib.Path, part: str, found: Params, wanted: Params) -> 
             f"the {part} in {folder} is not the one this config describes: {len(differing)} "
             f"weights differ, first {first}: {have.get(first)} there, {need.get(first)} here"
         )
-
-
-def _shapes(tree: Params) -> dict[str, tuple[int, ...]]:
-    leaves, _ = jax.tree.flatten_with_path(tree)
-    return {
-        jax.tree_util.keystr(path, simple=True, separator="/"): tuple(leaf.shape)
-        for path, leaf in leaves
-    }

@@ -3,8 +3,8 @@
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 from jax.sharding import Mesh, NamedSharding
@@ -14,7 +14,7 @@ from v2a_jax.sharding import batch_sharding
 from v2a_jax.training.checkpoint import CheckpointConfig, Checkpoints
 from v2a_jax.training.ema import EmaConfig, profile_name
 from v2a_jax.training.feed import to_device
-from v2a_jax.training.heldout import Heldout
+from v2a_jax.training.heldout import Data, Heldout
 from v2a_jax.training.interrupt import StopRequest
 from v2a_jax.training.optimizer import OptimizerConfig, make_optimizer, make_schedule
 from v2a_jax.training.stages import Stage
@@ -22,7 +22,7 @@ from v2a_jax.training.state import TrainState, abstract_state, state_maker
 from v2a_jax.training.step import TrainStep, make_train_step
 from v2a_jax.training.watch import Watch
 from v2a_jax.training.workdir import bind_config, held
-from v2a_jax.types import Batch, Params
+from v2a_jax.types import Params
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,13 +47,6 @@ class TrainConfig:
     checkpoint: CheckpointConfig
     optimizer: OptimizerConfig
     ema: EmaConfig
-
-
-class Data(Protocol):
-    """Where batches come from, as numpy arrays."""
-
-    def batches(self, start_step: int) -> Iterator[Batch]:
-        """This host's rows of global batch `start_step` and of all after it, without end."""
 
 
 def train(
