@@ -11,7 +11,7 @@ from v2a_jax.watermark.key import Key
 from v2a_jax.watermark.mask import DepthConfig
 from v2a_jax.watermark.payload import to_bits
 
-DEPTH = DepthConfig(strength_db=-14.5, min_db=0.3, max_db=2.5)
+DEPTH = DepthConfig(strength_db=-12.0, min_db=0.8, max_db=2.5)
 
 
 def _impacts(seed: int, seconds: float, sample_rate: int = 16000) -> np.ndarray:

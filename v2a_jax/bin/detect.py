@@ -7,17 +7,22 @@ can't be read; the other files are still looked at.
 import dataclasses
 import json
 import sys
+from collections.abc import Iterator
 
+import numpy as np
 from absl import flags
+from tqdm import tqdm
 
 from v2a_jax.bin.main import EXIT_BAD_INPUT, launch
 from v2a_jax.errors import UserError
-from v2a_jax.media.audio import read_audio
+from v2a_jax.media.decode import audio_rate, iter_audio
+from v2a_jax.media.files import shown
 from v2a_jax.media.source import LIMITS
 from v2a_jax.watermark import key
-from v2a_jax.watermark.detect import Detection, detect
+from v2a_jax.watermark.detect import Detection, Segment, detect_blocks
 
 EXIT_NOT_MARKED = 1
+PATIENCE = 5.0  # seconds before a progress bar is shown
 
 JSON = flags.DEFINE_bool("json", False, "Print one JSON object a line.")
 KEY_FILE = flags.DEFINE_multi_string(
@@ -37,11 +42,11 @@ def run(argv: list[str]) -> int:
     status = 0
     for file in files:
         try:
-            wave, sample_rate = read_audio(file, sample_rate=None, limits=LIMITS)
-            found = detect(wave, keys, sample_rate=sample_rate)
+            rate = audio_rate(file, limits=LIMITS)
+            found = detect_blocks(_blocks(file, rate), keys, sample_rate=rate)
         except (UserError, OSError) as error:
-            text = " ".join(str(error).split())
-            sys.stderr.write(f"v2a: error: {text if file in text else f'{file}: {text}'}\n")
+            text = str(error) if file in str(error) else f"{file}: {error}"
+            sys.stderr.write(f"v2a: error: {' '.join(text.split())}\n")
             status = EXIT_BAD_INPUT
             continue
         line = json.dumps(_record(file, found)) if JSON.value else _sentence(file, found)
@@ -50,16 +55,37 @@ def run(argv: list[str]) -> int:
     return status
 
 
+def _blocks(file: str, rate: int) -> Iterator[np.ndarray]:
+    """The file's audio as it streams, with a bar on a terminal that has been waiting."""
+    shape = "{desc}: {n:.0f} s of sound heard in {elapsed}"
+    with tqdm(desc=file, delay=PATIENCE, disable=None, leave=False, bar_format=shape) as bar:
+        for block_NC in iter_audio(file, sample_rate=rate, limits=LIMITS):
+            yield block_NC
+            bar.update(len(block_NC) / rate)
+
+
 def _record(file: str, found: Detection) -> dict:
     return {"file": file, **dataclasses.asdict(found)}
 
 
 def _sentence(file: str, found: Detection) -> str:
     if not found.watermarked:
-        return f"{file}: no mark found (p = {found.p_value:.2g})"
-    spans = ", ".join(f"{one.start:.2f}-{one.end:.2f} s" for one in found.segments)
+        return f"{shown(file)}: no mark found (p = {found.p_value:.2g})"
     mark = f"key {found.key_id}, payload {found.payload}, p = {found.p_value:.2g}"
-    return f"{file}: marked ({mark}): {spans}"
+    return (
+        f"{shown(file)}: marked ({mark}): {', '.join(_span(one, found) for one in found.segments)}"
+    )
+
+
+def _span(segment: Segment, found: Detection) -> str:
+    """A segment in words; what is as in the whole file, or as it was marked, is left out."""
+    told = [f"p = {segment.p_value:.2g}"]
+    if (segment.key_id, segment.payload) != (found.key_id, found.payload):
+        told += [f"key {segment.key_id}", f"payload {segment.payload}"]
+    for name, factor in (("tempo", segment.tempo), ("pitch", segment.pitch)):
+        if round(factor, 3) != 1:
+            told.append(f"{name} x {factor:.3f}")
+    return f"{segment.start:.2f}-{segment.end:.2f} s ({', '.join(told)})"
 
 
 if __name__ == "__main__":

@@ -1,33 +1,40 @@
 """Detection: is the mark of a key in this audio, with which payload, and in which seconds.
 
-The whole file and overlapping windows of 8 and 4 s are searched, so that a marked piece of a long
-file is found; the kinds of window share the p-value equally, and so do the windows of a kind.
+Every chapter is searched on its own; in more than one, what all of them say about the unstretched
+pattern is added up too and searched as one. The p-value counts every search that was made.
 """
 
+import collections
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from v2a_jax.errors import UserError
-from v2a_jax.watermark import grid
-from v2a_jax.watermark.frontend import evidence
+from v2a_jax.watermark import frontend, grid, search
+from v2a_jax.watermark.chapter import CLAIM, Run, chapters, counted, examine
 from v2a_jax.watermark.key import Key
-from v2a_jax.watermark.statistic import Match, Searcher
+from v2a_jax.watermark.search import Match, Window
+from v2a_jax.watermark.statistic import Searcher
 
-CLAIM = 1e-6  # the p-value at or below which a file is said to be marked
-WINDOW_SECONDS = (8.0, 4.0)  # each kind moves on by half its length
 _SMALLEST = 1e-300  # reported for p-values too small to be floats
+_TOUCHING = 2 * grid.CELL_SECONDS  # runs of one mark this near are one segment
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Segment:
-    """A marked stretch from `start` to `end` in seconds; borders are those of the windows."""
+    """A marked stretch from `start` to `end` in seconds, with a p-value of its own.
+
+    `tempo` and `pitch` are how much faster and higher it is played than when it was marked.
+    """
 
     start: float
     end: float
     p_value: float
+    key_id: str
+    payload: int
+    tempo: float
+    pitch: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,78 +54,86 @@ def detect(wave: np.ndarray, key: Key | Sequence[Key], *, sample_rate: int) -> D
     The p-value bounds, over the choice of keys, the chance of a result this strong from audio that
     none of them marked. UserError where a sample isn't finite; silence has p-value 1.
     """
-    wave = np.asarray(wave)
-    if wave.ndim != 2:
-        raise ValueError(f"audio has the shape {wave.shape}, not samples by channels")
-    if not np.isfinite(wave).all():
-        raise UserError("audio has samples that are not finite numbers")
-    keys = (key,) if isinstance(key, Key) else tuple(key)
-    evidence_PTR = evidence(wave, sample_rate)
-    seconds = len(wave) / sample_rate
-    found = [_detect_key(evidence_PTR, one, len(keys), seconds) for one in keys]
-    return min(found, key=lambda detection: detection.p_value)
+    return detect_blocks([wave], key, sample_rate=sample_rate)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Finding:
-    """A window in seconds, its match, and its p-value counting all that was searched."""
+def detect_blocks(
+    blocks: Iterable[np.ndarray], key: Key | Sequence[Key], *, sample_rate: int
+) -> Detection:
+    """As `detect`, of consecutive blocks float[n,C]; memory is bounded by the largest block."""
+    searchers = [Searcher(one) for one in ((key,) if isinstance(key, Key) else key)]
+    searched, matches, runs, folded = collections.Counter(), [], [], 0.0
+    for chapter in chapters(blocks, sample_rate):
+        found = examine(chapter, searchers)
+        searched += found.searched
+        matches += found.matches
+        runs += found.runs
+        folded = folded + found.folded
+    if not chapter.only:
+        matches += _whole(folded, searchers)
+        searched[search.WHOLE] += 1
+    end = chapter.begin + len(chapter.wave) / sample_rate
+    return _conclude(matches, _joined(runs), searched, len(searchers), end)
 
-    start: float
-    end: float
-    match: Match
-    log_p: float
+
+def _whole(folded_PKR: np.ndarray, searchers: Sequence[Searcher]) -> list[Match]:
+    window = Window(kind=search.WHOLE, first=0, last=grid.PERIOD * frontend.FRAMES)
+    return search.search(window, folded_PKR, searchers)
 
 
-def _detect_key(evidence_PTR: np.ndarray, key: Key, keys: int, seconds: float) -> Detection:
-    searcher = Searcher(key.pattern(), evidence_PTR.shape[2])
-    findings = []
-    for first, last, share in _windows(evidence_PTR.shape[1]):
-        match = searcher.search(evidence_PTR[:, first:last])
-        log_p = min(0.0, match.log_p + math.log(share * keys))
-        end = min(last * grid.CELL_SECONDS, seconds)
-        findings.append(_Finding(first * grid.CELL_SECONDS, end, match, log_p))
-    best = min(findings, key=lambda finding: finding.log_p)
-    marked = best.log_p <= math.log(CLAIM)
+def _joined(runs: list[Run]) -> list[Run]:
+    """Runs in order of time, those that go on across the border of chapters made one."""
+    joined: list[Run] = []
+    for run in sorted(runs, key=lambda run: run.start):
+        last = joined[-1] if joined else None
+        if last is not None and run.start - last.end <= _TOUCHING and _mark(last) == _mark(run):
+            best = min(last, run, key=lambda one: one.log_p)
+            joined[-1] = dataclasses.replace(best, start=last.start, end=max(last.end, run.end))
+        else:
+            joined.append(run)
+    return joined
+
+
+def _mark(run: Run) -> tuple[Searcher, int, str]:
+    kind = run.match.window.kind
+    return run.match.searcher, run.match.payload, kind if kind in search.STRATA else ""
+
+
+def _conclude(
+    matches: list[Match], runs: list[Run], searched: collections.Counter, keys: int, end: float
+) -> Detection:
+    def log_p(found: Match | Run) -> float:
+        kind = (found.match if isinstance(found, Run) else found).window.kind
+        return min(0.0, counted(found.log_p, kind, searched) + math.log(keys))
+
+    best = min(matches, key=log_p, default=None)
+    if best is None or log_p(best) > math.log(CLAIM):
+        p_value = 1.0 if best is None else _p_value(log_p(best))
+        return Detection(watermarked=False, p_value=p_value, key_id=None, payload=None, segments=())
+    claimed = [run for run in runs if log_p(run) <= math.log(CLAIM)]
+    if not claimed:
+        # Too weak for its borders to be found: what is known is the window.
+        claimed = [Run(match=best, log_p=best.log_p, start=0.0, end=end)]
     return Detection(
-        watermarked=marked,
-        p_value=_p_value(best.log_p),
-        key_id=key.key_id if marked else None,
-        payload=best.match.payload if marked else None,
-        segments=_segments(findings[0], findings[1:]) if marked else (),
+        watermarked=True,
+        p_value=_p_value(log_p(best)),
+        key_id=best.searcher.key_id,
+        payload=best.payload,
+        segments=tuple(_segment(run, log_p(run)) for run in claimed),
     )
 
 
-def _windows(cells: int) -> Iterator[tuple[int, int, int]]:
-    """First and last cell of each window, the whole first, and the factor on its p-value."""
-    lengths = [round(length / grid.CELL_SECONDS) for length in WINDOW_SECONDS]
-    lengths = [length for length in lengths if length < cells]
-    kinds = 1 + len(lengths)
-    yield 0, cells, kinds
-    for length in lengths:
-        starts = [*range(0, cells - length, length // 2), cells - length]
-        for start in starts:
-            yield start, start + length, kinds * len(starts)
-
-
-def _segments(whole: _Finding, windows: list[_Finding]) -> tuple[Segment, ...]:
-    """Windows that claim the mark on their own, joined where they touch; else the whole file.
-
-    A window is left out where a shorter one inside it claims the mark: its borders are better.
-    """
-    claiming: list[_Finding] = []
-    for window in sorted(windows, key=lambda finding: finding.end - finding.start):
-        inside = any(window.start <= one.start and one.end <= window.end for one in claiming)
-        if window.log_p <= math.log(CLAIM) and not inside:
-            claiming.append(window)
-    segments: list[Segment] = []
-    for window in sorted(claiming or [whole], key=lambda finding: finding.start):
-        start, end, p_value = window.start, window.end, _p_value(window.log_p)
-        if segments and start <= segments[-1].end:
-            last = segments.pop()
-            start, end = last.start, max(last.end, end)
-            p_value = min(last.p_value, p_value)
-        segments.append(Segment(start=start, end=end, p_value=p_value))
-    return tuple(segments)
+def _segment(run: Run, log_p: float) -> Segment:
+    stretch = run.match.window.stretch
+    return Segment(
+        start=run.start,
+        end=run.end,
+        p_value=_p_value(log_p),
+        key_id=run.match.searcher.key_id,
+        payload=run.match.payload,
+        tempo=stretch.tempo,
+        pitch=stretch.pitch,
+    )
 
 
 def _p_value(log_p: float) -> float:

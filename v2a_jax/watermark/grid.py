@@ -50,22 +50,54 @@ def window_length(sample_rate: int) -> int:
     return min(filter(smooth, candidates), key=lambda n: abs(n - cell))
 
 
-def bin_hz(sample_rate: int) -> np.ndarray:
-    """float64[F]: centres of the FFT bins that reach the used rows; those above take no part."""
+def hop_length(sample_rate: int) -> int:
+    """Samples from one frame to the next."""
+    return window_length(sample_rate) // HOPS
+
+
+def cells_of_frames(first_hop: int, hops: int, context: int, sample_rate: int) -> np.ndarray:
+    """int32[hops + 2·context - 3]: the cell in which the centre of each frame lies.
+
+    Frames are those of `hops` hops from `first_hop` on, counted from the start of the wave, with
+    `context` hops on either side; what lies before the wave's start is in cells below 0.
+    """
+    first = first_hop - context
+    frames = hops + 2 * context - HOPS + 1
+    centre = np.arange(first, first + frames, dtype=np.int64) + HOPS // 2
+    # Exact integers: streaming an hour must land on the very cells of the whole.
+    return (centre * hop_length(sample_rate) * 48000 // (1024 * sample_rate)).astype(np.int32)
+
+
+def bin_hz(sample_rate: int, pitch: float = 1.0) -> np.ndarray:
+    """float64[F]: centres of the FFT bins that reach the used rows, played `pitch` times higher."""
     spacing = sample_rate / window_length(sample_rate)
-    top = row_edges()[rows_used(sample_rate)]
+    top = min(pitch * row_edges()[rows_used(sample_rate)], sample_rate / 2)
     return np.arange(int(top / spacing + 0.5) + 1) * spacing
 
 
 @functools.cache
-def overlap(sample_rate: int) -> np.ndarray:
-    """float32[R,F]: the fraction of FFT bin f (one bin spacing wide) that lies in used row r."""
+def overlap(sample_rate: int, pitch: float = 1.0) -> np.ndarray:
+    """float32[R,F]: the fraction of FFT bin f (one bin spacing wide) that lies in used row r.
+
+    At a `pitch` other than 1 row edges are that much higher, and so fewer rows may be in band.
+    """
     spacing = sample_rate / window_length(sample_rate)
-    centre_F = bin_hz(sample_rate)
-    edges = np.array(row_edges()[: rows_used(sample_rate) + 1])
+    centre_F = bin_hz(sample_rate, pitch)
+    edges = pitch * np.array(row_edges()[: rows_used(sample_rate) + 1])
+    edges = edges[edges <= sample_rate / 2]
     low_R, high_R = edges[:-1, None], edges[1:, None]
     shared = np.minimum(high_R, centre_F + spacing / 2) - np.maximum(low_R, centre_F - spacing / 2)
     return np.clip(shared / spacing, 0, None).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=256)
+def row_means(sample_rate: int, pitch: float, bins: int) -> np.ndarray:
+    """float32[bins,R]: the matrix that averages FFT bins over rows `pitch` times higher."""
+    overlap_RF = overlap(sample_rate, pitch)
+    means_FR = np.zeros((bins, len(overlap_RF)), np.float32)
+    shared = min(bins, overlap_RF.shape[1])
+    means_FR[:shared] = (overlap_RF / overlap_RF.sum(1, keepdims=True)).T[:shared]
+    return means_FR
 
 
 def hann(n: int) -> np.ndarray:

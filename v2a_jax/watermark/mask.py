@@ -31,10 +31,10 @@ class DepthConfig:
     max_db: float
 
 
-def threshold(power_TF: Any, sample_rate: int) -> Any:
+def threshold(power_TF: Any, sample_rate: int, pitch: float = 1.0) -> Any:
     """Masked power float[...,T,F] of bins `grid.bin_hz` with power float[...,T,F]."""
     xp = power_TF.__array_namespace__()
-    spread_FF, near_FF = _matrices(sample_rate)
+    spread_FF, near_FF = _matrices(sample_rate, pitch)
     power_TF = power_TF + SILENCE
     flatness_db = 10 * (xp.log10(power_TF @ near_FF) - xp.log10(power_TF) @ near_FF)
     tonality = xp.clip((flatness_db - FLAT_DB) / (PEAKY_DB - FLAT_DB), 0, 1)
@@ -51,9 +51,9 @@ def depth_db(power_TF: Any, threshold_TF: Any, config: DepthConfig) -> Any:
 
 
 @functools.cache
-def _matrices(sample_rate: int) -> tuple[np.ndarray, np.ndarray]:
+def _matrices(sample_rate: int, pitch: float) -> tuple[np.ndarray, np.ndarray]:
     """float32[F,F] twice, masker by masked bin: the spreading function, and a local average."""
-    hz = grid.bin_hz(sample_rate)
+    hz = grid.bin_hz(sample_rate, pitch)
     bark = 13 * np.arctan(0.00076 * hz) + 3.5 * np.arctan((hz / 7500) ** 2)
     distance = bark[None, :] - bark[:, None]
     spread = 10 ** (-np.where(distance > 0, ABOVE_DB, -BELOW_DB) * distance / 10)

@@ -22,6 +22,11 @@ def generator() -> np.ndarray:
     return np.concatenate([rows, rows.sum(1, keepdims=True) % 2], axis=1).astype(np.int8)
 
 
+def of_digest(digest: str) -> int:
+    """The payload that points to what a sound was made from: the first 16 bits of its SHA-256."""
+    return int(digest[: PAYLOAD_BITS // 4], 16)
+
+
 def to_bits(payload: int) -> np.ndarray:
     """int32[16] bits of an integer 0..65535, least significant first; ValueError beyond."""
     if not 0 <= payload < 1 << PAYLOAD_BITS:

@@ -1,0 +1,1 @@
+"""What `benchmarks/watermark.py` measures the watermark with: sounds, attacks, ears, reports."""
