@@ -77,7 +77,10 @@ def _video_packets(stream, options):
 def _audio_packets(stream, options):
     rate, start = options["rate"], options["audio_start"]
     shift = options["video_start"] - start
-    wave = bursts(options["audio_seconds"] or options["seconds"], rate, options["channels"], shift)
+    seconds = options["audio_seconds"] or options["seconds"]
+    wave = options["wave"]
+    if wave is None:
+        wave = bursts(seconds, rate, options["channels"], shift)
     planes = np.ascontiguousarray(wave.T)
     for begin in range(0, len(wave), rate // 4):
         part = np.ascontiguousarray(planes[:, begin : begin + rate // 4])
@@ -103,6 +106,7 @@ DEFAULTS = dict(
     video_start=0.0,
     rate=48000,
     channels=1,
+    wave=None,
     audio_start=0.0,
     audio_seconds=None,
     metadata={},
@@ -111,7 +115,10 @@ DEFAULTS = dict(
 
 
 def write_media(path, **changes):
-    """A file of `seconds`; `times` (ms) instead of a constant rate; None for a missing stream."""
+    """A file of `seconds`; `times` (ms) instead of a constant rate; None for a missing stream.
+
+    `wave`, float32[N,C] at `rate`, is heard instead of the bursts.
+    """
     options = {**DEFAULTS, **changes}
     with av.open(str(path), "w") as output:
         output.metadata.update(options["metadata"])

@@ -6,11 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from v2a_jax.media.audio import read_audio
-from v2a_jax.media.decode import read_clip
-from v2a_jax.media.probe import probe
+from v2a_jax.media.decode import iter_frames, probe, read_audio, read_clip
 from v2a_jax.media.source import LIMITS
-from v2a_jax.media.video import iter_frames
 
 BFRAMES = {"bf": "2"}
 KINDS = [

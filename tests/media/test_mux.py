@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 
 from v2a_jax.errors import UserError
-from v2a_jax.media.audio import read_audio
 from v2a_jax.media.containers import output_suffix
-from v2a_jax.media.decode import read_clip
+from v2a_jax.media.decode import probe, read_audio, read_clip
 from v2a_jax.media.files import atomic_output, file_sha256, packet_digest
 from v2a_jax.media.mux import mux, write_wav
-from v2a_jax.media.probe import probe
 from v2a_jax.media.source import LIMITS
 
 RATE = 16000
@@ -166,12 +164,12 @@ def test_a_suffix_is_suggested_that_works(make, measure, tmp_path, name, options
 def test_a_file_never_replaces_its_own_source(make):
     source = make("a.mp4")
     before = file_sha256(source)
-    with pytest.raises(UserError, match="the video itself"):
+    with pytest.raises(UserError, match="the source itself"):
         mux(source, np.zeros((RATE, 1)), RATE, source)
     assert file_sha256(source) == before
 
 
-@pytest.mark.parametrize("audio", [np.zeros(RATE), np.zeros((RATE, 3)), np.full((RATE, 1), np.nan)])
+@pytest.mark.parametrize("audio", [np.zeros(RATE), np.zeros((RATE, 9)), np.full((RATE, 1), np.nan)])
 def test_audio_that_is_none_is_refused(make, tmp_path, audio):
     with pytest.raises(UserError, match="audio"):
         mux(make("a.mp4"), audio, RATE, tmp_path / "out.mp4")

@@ -7,8 +7,7 @@ import av
 import pytest
 
 from v2a_jax.errors import UserError
-from v2a_jax.media.audio import read_audio
-from v2a_jax.media.decode import read_clip
+from v2a_jax.media.decode import read_audio, read_clip
 from v2a_jax.media.source import LIMITS
 
 

@@ -4,8 +4,9 @@ import pytest
 from tiny_system import FPS, RATE, SIZE
 
 from v2a_jax.errors import UserError
-from v2a_jax.sampling.generator import Wish
+from v2a_jax.sampling.cues import Cue
 from v2a_jax.sampling.long_form import cut_windows, plan_windows
+from v2a_jax.sampling.wish import Wish
 from v2a_jax.watermark.detect import detect
 from v2a_jax.watermark.key import Key
 
@@ -79,6 +80,53 @@ def test_a_long_video_is_marked_throughout_and_a_round_trip_is_not(generator):
     assert detect(unmarked[0], generator.key, sample_rate=RATE).p_value > 1e-4
 
 
+def test_sound_streams_in_blocks_made_when_they_are_taken(generator):
+    read = 0
+
+    def count(video):
+        nonlocal read
+        for read, frame in enumerate(video, start=1):  # noqa: B007
+            yield frame
+
+    film, wish = frames(200), Wish(seed=2, variations=2)
+    blocks = generator._soundtracks(count(film), 8.0, wish)
+    made = []
+    for index, block in enumerate(blocks):
+        assert block.shape[1] <= 1.28 * RATE and read <= 32 + 18 * index
+        made.append(block)
+    assert len(made) == index + 1 > 10
+    np.testing.assert_array_equal(
+        np.concatenate(made, axis=1), generator.generate(film, seed=2, variations=2)
+    )
+
+
+def test_cues_hold_for_their_windows_alone(generator):
+    film = frames(120)
+    plain = generator.generate(film)[0]
+    cue = Cue(start=2.0, end=3.0, prompt="a siren wails")
+    cued = generator.generate(film, cues=(cue,))[0]
+    differs = np.flatnonzero(np.abs(cued - plain).max(axis=1) > 1e-4) / RATE
+    # Windows of 1.28 s; what follows continues a sound that is another one.
+    assert 2.0 - 1.28 < differs.min() < 2.6
+    general = generator.generate(film, prompt="a siren wails")[0]
+    whole = Cue(start=0.0, end=9.0, prompt="a siren wails")
+    np.testing.assert_array_equal(generator.generate(film, cues=(whole,))[0], general)
+    for prompt in ("", "metal is struck"):
+        away = Cue(start=50.0, end=60.0, prompt="a siren wails")
+        made = generator.generate(film, prompt=prompt, cues=(away,))[0]
+        np.testing.assert_array_equal(made, generator.generate(film, prompt=prompt)[0])
+
+
+def test_windows_at_shots_sound_as_long_and_are_marked(generator):
+    film = np.concatenate([frames(43) // 4, 190 + frames(38) // 4, frames(119) // 4])
+    before = generator.compilations
+    made = generator.generate(film, seed=1, boundaries="shots")
+    assert made.shape == (1, 8 * RATE, 1) and generator.compilations == before
+    assert np.abs(made - generator.generate(film, seed=1)).max() > 1e-3
+    found = detect(made[0], generator.key, sample_rate=RATE)
+    assert found.p_value <= 1e-6 and found.payload == generator.payload
+
+
 def test_other_weights_share_the_compiled_programs(generator, plain):
     before = generator.compilations
     halved = jax.tree.map(lambda w: 0.5 * w, generator.bundle.weights)
@@ -91,7 +139,7 @@ def test_neighbouring_windows_agree_around_the_cut(generator, system):
     """Latents that are continued are the same latents, and so is their sound beyond the context."""
     plan = plan_windows(1.6, generator.config.buckets, generator.config.overlap)
     windows = cut_windows(iter(frames(40)), plan, FPS)
-    first, second = generator._windows(windows, plan, Wish(seed=1))
+    (_, first), (_, second) = generator._waves(windows, Wish(seed=1))
     step, middle = round(plan.stride * RATE), round(plan.overlap * RATE / 2)
     near = round(0.02 * RATE)
     a = first[0, step + middle - near : step + middle + near]
@@ -111,6 +159,8 @@ REFUSED = [
     (dict(video_scale=float("nan")), "video_scale=nan"),
     (dict(text_scale=1e39), "text_scale"),
     (dict(solver="magic"), "solver 'magic'"),
+    (dict(boundaries="magic"), "boundaries=magic"),
+    (dict(cues=(Cue(start=1, end=2, prompt="word " * 2000),)), "the cue from 1 s to 2 s: .*long"),
     (dict(prompt="word " * 2000), "prompt is too long: .*10000 characters"),
     (dict(transcript="much too long"), "transcript is too long"),
 ]

@@ -1,177 +1,140 @@
-"""Sound on the common clock: sample n is what is heard at time n / sample_rate.
+"""Decoding the sound of a file: blocks with their times, then a stream on the common clock."""
 
-Decoded blocks carry presentation times. Blocks that follow one another within GAP_SECONDS are one
-run, resampled as a whole; a run begins at round(time sample_rate). Between runs there are zeros,
-and what lies before time 0 or under an earlier run is cut.
-"""
-
+import contextlib
+import dataclasses
+import itertools
 import math
 import os
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-import soxr
-from av.audio.frame import AudioFrame
+from av.audio.frame import AudioFrame, format_dtypes
+from av.audio.plane import AudioPlane
 from av.container import InputContainer
+from av.frame import Frame
 from av.stream import Stream
 
 from v2a_jax.errors import UserError
-from v2a_jax.media.probe import FALLBACK_RATE, MediaInfo, video_span
+from v2a_jax.media.clock import Block, aligned, on_clock
+from v2a_jax.media.downmix import mixed, stretch
+from v2a_jax.media.probe import FALLBACK_RATE, video_span
 from v2a_jax.media.source import (
     MediaLimits,
     audio_stream,
-    decoded,
+    frames_from,
     open_source,
     packets,
     video_stream,
 )
 
-GAP_SECONDS = 0.010  # containers round times to 1 ms; a lost packet is more than this
-RATES = range(1000, 768_001)
-MAX_CHANNELS = 64
+# Decoded before a part that begins in the middle: decoders, resampler and mix remember the past.
+PREROLL_SECONDS = 3.0
+MAX_REORDERED = 64  # packets among which that of the first picture is
 
 
-class Block(NamedTuple):
-    """Samples float32[n,C] at `rate` Hz, heard from `time` (container's clock, seconds) on."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sound:
+    """Sound that streams: consecutive blocks float32[n,C] at `rate` Hz, to be taken once.
 
-    time: float
-    rate: int
-    samples_NC: np.ndarray
-
-
-def read_audio(
-    path: str | os.PathLike, *, sample_rate: int | None, limits: MediaLimits
-) -> tuple[np.ndarray, int]:
-    """The whole audio of a video or audio file: (float32[N,C], its rate in Hz).
-
-    Time 0 is the first video frame where there is video, else the first sample. `sample_rate`
-    None keeps the file's own. UserError when there is no audio that can be decoded.
+    layout  FFmpeg's name of where the C channels are heard; None for the usual places
+    start   when time 0 is, in seconds on the container's own clock
     """
-    pieces, total = [], 0
-    rate = sample_rate or audio_rate(path, limits=limits)
-    for piece_NC in iter_audio(path, sample_rate=rate, limits=limits):
-        total += piece_NC.nbytes
-        if total > limits.max_decoded_bytes:
-            raise UserError(
-                f"{path}: its audio is over the limit of {limits.max_decoded_bytes} bytes"
-            )
-        pieces.append(piece_NC)
-    if not pieces:
-        raise UserError(f"{path}: none of its audio can be decoded")
-    return np.concatenate(pieces), rate
+
+    blocks: Iterable[np.ndarray]
+    rate: int
+    channels: int
+    layout: str | None
+    start: float
 
 
-def audio_rate(path: str | os.PathLike, *, limits: MediaLimits) -> int:
-    """The file's own sample rate in Hz; UserError when it has no audio that can be decoded."""
-    with open_source(path, limits) as container:
-        return _require_audio(container, path).rate
+@contextlib.contextmanager
+def heard(
+    path: str | os.PathLike,
+    *,
+    sample_rate: int | None,
+    channels: int | None,
+    origin: float | None,
+    start: float,
+    end: float | None,
+    limits: MediaLimits,
+) -> Iterator[Sound | None]:
+    """The sound from `start` to `end` seconds (None: its end); None when nothing decodes.
 
-
-def iter_audio(
-    path: str | os.PathLike, *, sample_rate: int, limits: MediaLimits
-) -> Iterator[np.ndarray]:
-    """As `read_audio`, in consecutive blocks float32[n,C] of at most a few seconds."""
-    origin = _video_start(path, limits)
-    with open_source(path, limits) as container:
-        blocks = _blocks(container, _require_audio(container, path))
-        yield from on_clock(
-            blocks, sample_rate=sample_rate, origin=origin, path=path, limits=limits
+    Time 0 is `origin` on the container's clock, None for the first sample that can be written
+    again. Sample rate and channels, 1 or 2, are the file's own where they are None.
+    """
+    with contextlib.ExitStack() as opened:
+        stream, frames = opened.enter_context(frames_from(path, _chosen(path), None, limits))
+        blocks = _blocks(frames)
+        first = next(blocks, None)
+        if first is None:
+            yield None
+            return
+        origin = _earliest(stream, first) if origin is None else origin
+        rate, time = sample_rate or first.rate, origin + start - PREROLL_SECONDS
+        blocks = itertools.chain([first], blocks)
+        if start > PREROLL_SECONDS and time > first.time:
+            blocks = opened.enter_context(_later(path, first, time, rate, limits))
+        begin = max(0, round(start * rate) // stretch(rate) - 1) * stretch(rate)
+        pieces = on_clock(blocks, rate, origin, begin=begin, path=path, limits=limits)
+        layout = _layout(stream)
+        if channels:
+            pieces = mixed(pieces, layout=layout, channels=channels, sample_rate=rate)
+        last = None if end is None else round(end * rate)
+        yield Sound(
+            blocks=_part(pieces, begin, round(start * rate), last),
+            rate=rate,
+            channels=channels or first.samples_NC.shape[1],
+            layout=None if channels else layout,
+            start=origin,
         )
 
 
-def clip_audio(
-    path: str | os.PathLike,
-    info: MediaInfo,
-    *,
-    samples: int,
-    sample_rate: int,
-    limits: MediaLimits,
-) -> np.ndarray | None:
-    """The first `samples` samples of a probed video, float32[samples,C]; None if none decodes."""
-    audio_NC, written = None, 0
+@contextlib.contextmanager
+def _later(
+    path: str | os.PathLike, first: Block, time: float, sample_rate: int, limits: MediaLimits
+) -> Iterator[Iterator[Block]]:
+    """The blocks from about `time` on, counted from the first of all."""
+    with frames_from(path, _chosen(path), time, limits) as (stream, frames):
+        tick = float(stream.time_base)
+        yield aligned(_blocks(frames), first, tick=tick, sample_rate=sample_rate)
+
+
+def _earliest(stream: Stream, first: Block) -> float:
+    """When the first sample is heard; with video none before the container's own 0 can be kept."""
+    return first.time if video_stream(stream.container) is None else max(first.time, 0.0)
+
+
+def video_start(path: str | os.PathLike, *, limits: MediaLimits) -> float | None:
+    """When the first video frame is shown on the container's clock; None where there is none."""
     with open_source(path, limits) as container:
-        blocks = _blocks(container, _require_audio(container, path))
-        for piece_NC in on_clock(
-            blocks, sample_rate=sample_rate, origin=info.start, path=path, limits=limits
-        ):
-            if audio_NC is None:
-                audio_NC = np.zeros((samples, piece_NC.shape[1]), np.float32)
-            piece_NC = piece_NC[: samples - written]
-            audio_NC[written : written + len(piece_NC)] = piece_NC
-            written += len(piece_NC)
-            if written == samples:
-                break
-    return audio_NC
+        stream = video_stream(container)
+        if stream is None:
+            return None
+        rate = stream.average_rate or FALLBACK_RATE
+        shown = (packet for packet in packets(container, stream) if not packet.is_discard)
+        span = video_span(itertools.islice(shown, MAX_REORDERED), rate=rate)
+        return float(span.start) if span else None
 
 
-def on_clock(
-    blocks: Iterator[Block],
-    *,
-    sample_rate: int,
-    origin: float | None,
-    path: str | os.PathLike,
-    limits: MediaLimits,
+def _part(
+    pieces: Iterable[np.ndarray], position: int, begin: int, end: int | None
 ) -> Iterator[np.ndarray]:
-    """Consecutive samples from `origin` on (None: from the first block on)."""
-    written = 0
-    for position, samples_NC in _resampled(blocks, sample_rate, origin, path):
-        if position + len(samples_NC) > limits.max_seconds * sample_rate:
-            raise UserError(f"{path}: its audio is over the limit of {limits.max_seconds:.1f} s")
-        while position > written:
-            silent = min(position - written, sample_rate)
-            yield np.zeros((silent, samples_NC.shape[1]), np.float32)
-            written += silent
-        fresh_NC = samples_NC[written - position :]
-        if len(fresh_NC):
-            yield fresh_NC
-            written += len(fresh_NC)
-
-
-def _resampled(
-    blocks: Iterator[Block], sample_rate: int, origin: float | None, path: str | os.PathLike
-) -> Iterator[tuple[int, np.ndarray]]:
-    """(index on the output clock, samples): one resampler a run."""
-    convert, position, rate, expected, channels = None, 0, 0, math.inf, None
-    for time, block_rate, samples_NC in blocks:
-        channels = channels or samples_NC.shape[1]
-        samples_NC = _with_channels(samples_NC, channels)
-        if block_rate != rate or abs(time - expected) > GAP_SECONDS:
-            if convert is not None:
-                yield position, convert(samples_NC[:0], last=True)
-            origin = time if origin is None else origin
-            convert = _resampler(block_rate, sample_rate, channels, path)
-            position, rate, expected = round((time - origin) * sample_rate), block_rate, time
-        piece_NC = convert(samples_NC, last=False)
-        yield position, piece_NC
+    """Of consecutive samples, the first numbered `position`, those from `begin` to `end`."""
+    for piece_NC in pieces:
+        kept_NC = piece_NC[max(0, begin - position) :]
         position += len(piece_NC)
-        expected += len(samples_NC) / rate
-    if convert is not None:
-        yield position, convert(np.zeros((0, channels), np.float32), last=True)
+        if end is not None and position >= end:
+            yield kept_NC[: max(0, len(kept_NC) - (position - end))]
+            return
+        if len(kept_NC):
+            yield kept_NC
 
 
-def _resampler(
-    rate: int, sample_rate: int, channels: int, path: str | os.PathLike
-) -> Callable[..., np.ndarray]:
-    """convert(samples, last=..) of one run: band-limited, without delay."""
-    if rate not in RATES or channels > MAX_CHANNELS:
-        raise UserError(f"{path}: audio of {channels} channels at {rate} Hz is not supported")
-    if rate == sample_rate:
-        return lambda samples_NC, last: samples_NC
-    return soxr.ResampleStream(rate, sample_rate, channels, dtype="float32").resample_chunk
-
-
-def _with_channels(samples_NC: np.ndarray, channels: int) -> np.ndarray:
-    """Where a stream changes its layout midway, the mix of the new channels in each old one."""
-    if samples_NC.shape[1] == channels:
-        return samples_NC
-    return np.repeat(samples_NC.mean(axis=1, keepdims=True), channels, axis=1)
-
-
-def _blocks(container: InputContainer, stream: Stream) -> Iterator[Block]:
+def _blocks(frames: Iterator[Frame]) -> Iterator[Block]:
     """Decoded blocks; the last one is cut to the duration that its packet claims."""
     time, held = 0.0, None
-    for frame in decoded(container, stream):
+    for frame in frames:
         if held is not None:
             yield held[0]
         time = time if frame.pts is None else frame.time
@@ -193,11 +156,16 @@ def _claimed(frame: AudioFrame) -> int:
 
 def _samples(frame: AudioFrame) -> np.ndarray:
     """float32[n,C]: integers are scaled to [-1, 1)."""
-    try:
-        data = frame.to_ndarray()
-    except ValueError as error:
-        raise UserError(f"audio samples of format {frame.format.name} are not supported") from error
-    data = data.T if frame.format.is_planar else data.reshape(-1, frame.layout.nb_channels)
+    if frame.format.name not in format_dtypes:
+        raise UserError(f"audio samples of format {frame.format.name} are not supported")
+    dtype, channels = np.dtype(format_dtypes[frame.format.name]), frame.layout.nb_channels
+    # Not frame.to_ndarray, which takes what follows the eighth plane in memory for a ninth one.
+    if frame.format.is_planar:
+        planes = [AudioPlane(frame, index) for index in range(channels)]
+        data = np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes], axis=1)
+    else:
+        data = np.frombuffer(AudioPlane(frame, 0), dtype, frame.samples * channels)
+        data = data.reshape(-1, channels)
     if data.dtype == np.uint8:
         return (data.astype(np.float32) - 128) / 128
     if data.dtype.kind == "i":
@@ -205,19 +173,18 @@ def _samples(frame: AudioFrame) -> np.ndarray:
     return np.ascontiguousarray(data, np.float32)
 
 
-def _require_audio(container: InputContainer, path: str | os.PathLike) -> Stream:
-    stream = audio_stream(container)
-    if stream is None:
-        raise UserError(f"{path}: holds no audio that can be decoded")
-    return stream
+def _chosen(path: str | os.PathLike) -> Callable[[InputContainer], Stream]:
+    """Chooses the audio stream; UserError when there is none that can be decoded."""
 
-
-def _video_start(path: str | os.PathLike, limits: MediaLimits) -> float | None:
-    """When the first video frame is shown on the container's clock; None where there is none."""
-    with open_source(path, limits) as container:
-        stream = video_stream(container)
+    def choose(container: InputContainer) -> Stream:
+        stream = audio_stream(container)
         if stream is None:
-            return None
-        rate = stream.average_rate or FALLBACK_RATE
-        span = video_span(packets(container, stream), rate=rate)
-        return float(span.start) if span else None
+            raise UserError(f"{path}: holds no audio that can be decoded")
+        return stream
+
+    return choose
+
+
+def _layout(stream: Stream) -> str | None:
+    """The layout's name; what FFmpeg calls `6 channels` says nothing of where they are heard."""
+    return None if stream.layout.name.endswith(" channels") else stream.layout.name

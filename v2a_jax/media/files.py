@@ -21,7 +21,7 @@ def atomic_output(path: str | os.PathLike) -> Iterator[BinaryIO]:
     target = pathlib.Path(path)
     draft = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        with draft.open("xb") as file:
+        with draft.open("x+b") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -62,6 +62,11 @@ class FailingOnce:
         except OSError:
             self._failed = True
             raise
+
+
+def shown(path: str) -> str:
+    """A file's name as one line that any terminal can show."""
+    return path if path.isprintable() else repr(path)
 
 
 def file_sha256(path: str | os.PathLike) -> str:

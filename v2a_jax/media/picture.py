@@ -11,11 +11,13 @@ from fractions import Fraction
 import numpy as np
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Colorspace, Interpolation
 
 from v2a_jax.errors import UserError
+from v2a_jax.media.colour import is_ordinary, to_ordinary
 
 MAX_ASPECT = 10  # of a pixel; beyond it the file's aspect ratio is taken for nonsense
+UNKNOWN_MATRIX = 2  # of ISO/IEC 23091-2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,19 +85,12 @@ def _turn(frame: VideoFrame) -> tuple[bool, bool, bool]:
     return False, a < 0, d < 0
 
 
-def render(frame: VideoFrame, shape: Geometry) -> np.ndarray:
+def render(frame: VideoFrame, shape: Geometry, *, path: str | os.PathLike) -> np.ndarray:
     """The frame as shown: uint8[H,W,3]; UserError when its pixels are of an unknown kind."""
-    width, height = shape.scaled
-    shrinks = width * height < frame.width * frame.height
-    try:
-        picture_HWC = frame.to_ndarray(
-            format="rgb24",
-            width=width,
-            height=height,
-            interpolation=Interpolation.AREA if shrinks else Interpolation.BICUBIC,
-        )
-    except (FFmpegError, ValueError) as error:
-        raise UserError(f"pictures of format {frame.format.name} are not supported") from error
+    if is_ordinary(frame):
+        picture_HWC = _scaled(frame, shape, "rgb24", path)
+    else:
+        picture_HWC = to_ordinary(_scaled(frame, shape, "rgb48le", path), frame)
     if shape.transpose:
         picture_HWC = picture_HWC.transpose(1, 0, 2)
     if shape.mirror_x:
@@ -103,6 +98,32 @@ def render(frame: VideoFrame, shape: Geometry) -> np.ndarray:
     if shape.mirror_y:
         picture_HWC = picture_HWC[::-1]
     return np.ascontiguousarray(_centre(picture_HWC, *shape.shown))
+
+
+def _scaled(frame: VideoFrame, shape: Geometry, pixels: str, path: str | os.PathLike) -> np.ndarray:
+    """The stored picture, scaled, as R, G and B."""
+    width, height = shape.scaled
+    shrinks = width * height < frame.width * frame.height
+    try:
+        return frame.to_ndarray(
+            format=pixels,
+            width=width,
+            height=height,
+            src_colorspace=_matrix(frame),
+            interpolation=Interpolation.AREA if shrinks else Interpolation.BICUBIC,
+        )
+    except MemoryError:
+        raise
+    except (FFmpegError, ValueError) as error:
+        raise UserError(
+            f"{path}: its pictures, of format {frame.format.name}, cannot be converted"
+        ) from error
+
+
+def _matrix(frame: VideoFrame) -> int | None:
+    """From YUV to RGB; of what does not tell, large pictures are BT.709 and small ones BT.601."""
+    large = frame.width >= 1280 or frame.height > 576
+    return Colorspace.ITU709 if large and frame.colorspace == UNKNOWN_MATRIX else None
 
 
 def _centre(picture_HWC: np.ndarray, width: int, height: int) -> np.ndarray:

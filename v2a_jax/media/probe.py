@@ -17,7 +17,7 @@ from v2a_jax.media.picture import geometry
 from v2a_jax.media.source import (
     MediaLimits,
     audio_stream,
-    decoded,
+    frames_from,
     open_source,
     packets,
     require_video,
@@ -69,7 +69,7 @@ class Span:
     packets: int
 
 
-def probe(path: str | os.PathLike, *, limits: MediaLimits) -> MediaInfo:
+def examine(path: str | os.PathLike, *, limits: MediaLimits) -> MediaInfo:
     """Reads all packets and decodes one frame; UserError when there is no video to be shown."""
     with open_source(path, limits) as container:
         stream = require_video(container, path)
@@ -120,9 +120,9 @@ def _check_limits(path: str | os.PathLike, span: Span, limits: MediaLimits) -> N
 
 def _first_picture(path: str | os.PathLike, limits: MediaLimits) -> dict[str, int]:
     """Width, height and rotation as shown."""
-    with open_source(path, limits) as container:
-        stream = require_video(container, path)
-        frame = next(decoded(container, stream), None)
+    with frames_from(path, lambda opened: require_video(opened, path), None, limits) as found:
+        stream, frames = found
+        frame = next(frames, None)
         if frame is None:
             raise UserError(f"{path}: no frame of its video can be decoded")
         shape = geometry(

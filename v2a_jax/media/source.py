@@ -2,9 +2,11 @@
 
 import contextlib
 import dataclasses
+import itertools
+import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import av
 from av.container import InputContainer
@@ -32,6 +34,9 @@ class MediaLimits:
     max_frames         video packets of the file
     max_seconds        length of the video, and of the audio
     max_decoded_bytes  what one call may return: frames, and samples
+    max_memory         bytes of address space of the process that decodes
+    max_cpu_seconds    processor time of that process
+    max_wait_seconds   until its next block comes; a slow disk needs some for the index of a film
     """
 
     max_bytes: int
@@ -39,6 +44,9 @@ class MediaLimits:
     max_frames: int
     max_seconds: float
     max_decoded_bytes: int
+    max_memory: int
+    max_cpu_seconds: int
+    max_wait_seconds: float
 
 
 LIMITS = MediaLimits(
@@ -47,7 +55,15 @@ LIMITS = MediaLimits(
     max_frames=1_000_000,
     max_seconds=4 * 3600.0,
     max_decoded_bytes=4 << 30,
+    max_memory=4 << 30,
+    max_cpu_seconds=4 * 3600,
+    max_wait_seconds=300.0,
 )
+
+# Seconds before the wanted time at which a keyframe is looked for, one after the other: containers
+# without an index find a place, not a keyframe.
+SEEK_MARGINS = (0.0, 2.0, 10.0, 30.0)
+UNTIMED = "mpeg"  # the format whose frames do not all carry a time: they must be counted
 
 
 @contextlib.contextmanager
@@ -61,6 +77,8 @@ def open_source(path: str | os.PathLike, limits: MediaLimits) -> Iterator[InputC
             options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
             metadata_errors="surrogateescape",
         )
+    except MemoryError:
+        raise
     except (FFmpegError, ValueError) as error:
         raise UserError(f"{path}: not a media file, or damaged beyond reading") from error
     with container:
@@ -123,10 +141,56 @@ def packets(container: InputContainer, stream: Stream) -> Iterator[Packet]:
             yield packet
 
 
-def decoded(container: InputContainer, stream: Stream) -> Iterator[Frame]:
-    """Frames of one stream in order of presentation; a packet that does not decode is skipped."""
+@contextlib.contextmanager
+def frames_from(
+    path: str | os.PathLike,
+    choose: Callable[[InputContainer], Stream],
+    time: float | None,
+    limits: MediaLimits,
+) -> Iterator[tuple[Stream, Iterator[Frame]]]:
+    """The chosen stream, and its frames from a keyframe at or before `time` on.
+
+    `time` is in seconds on the container's clock; None for the beginning, from which a file is
+    also read where no such keyframe is found.
+    """
+    if time is not None:
+        with open_source(path, limits) as container:
+            stream = _threaded(choose(container))
+            frames = _sought(container, stream, time)
+            if frames is not None:
+                yield stream, frames
+                return
+    with open_source(path, limits) as container:
+        stream = _threaded(choose(container))
+        yield stream, _decoded(stream, packets(container, stream))
+
+
+def _threaded(stream: Stream) -> Stream:
     stream.thread_type = "AUTO"
-    for packet in packets(container, stream):
+    return stream
+
+
+def _sought(container: InputContainer, stream: Stream, time: float) -> Iterator[Frame] | None:
+    """Frames from a keyframe at or before `time` on; None where the container cannot find one."""
+    for margin in () if container.format.name == UNTIMED else SEEK_MARGINS:
+        try:
+            container.seek(math.floor((time - margin) / stream.time_base), stream=stream)
+        except FFmpegError:
+            return None
+        found = itertools.dropwhile(lambda p: not p.is_keyframe, packets(container, stream))
+        key = next(found, None)
+        if key is None or key.pts is None or key.pts * key.time_base > time:
+            continue
+        frames = _decoded(stream, itertools.chain([key], found))
+        first = next(frames, None)
+        if first is not None and first.pts is not None and first.time <= time:
+            return itertools.chain([first], frames)
+    return None
+
+
+def _decoded(stream: Stream, found: Iterable[Packet]) -> Iterator[Frame]:
+    """Frames of one stream in order of presentation; a packet that does not decode is skipped."""
+    for packet in found:
         yield from _decode(packet)
     flush = Packet()
     flush.stream, flush.time_base = stream, stream.time_base
@@ -136,5 +200,7 @@ def decoded(container: InputContainer, stream: Stream) -> Iterator[Frame]:
 def _decode(packet: Packet) -> list[Frame]:
     try:
         return packet.decode()
+    except MemoryError:
+        raise
     except FFmpegError:
         return []

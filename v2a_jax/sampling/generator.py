@@ -1,48 +1,26 @@
 """A loaded bundle that puts sound on videos: every waveform that leaves it is marked."""
 
 import copy
-import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from v2a_jax.config import build
 from v2a_jax.errors import UserError
-from v2a_jax.media.probe import MediaInfo, probe
+from v2a_jax.media.decode import iter_frames, probe
+from v2a_jax.media.probe import MediaInfo
 from v2a_jax.media.source import LIMITS
-from v2a_jax.media.video import frames_on_grid
 from v2a_jax.models.tokenizer import transcript_row
 from v2a_jax.sampling.bundle import Bundle, load_bundle
-from v2a_jax.sampling.long_form import GRID_SECONDS, Plan, cut_windows, join, plan_windows
-from v2a_jax.sampling.sampler import Request, Sampler, SamplerConfig
+from v2a_jax.sampling.long_form import GRID_SECONDS, Window, cut_windows, join, plan_windows
+from v2a_jax.sampling.sampler import Request, Sampler, SamplerConfig, mark_phase
+from v2a_jax.sampling.wish import Texts, Wish
 from v2a_jax.types import Params
 from v2a_jax.watermark import grid, payload
 from v2a_jax.watermark.key import Key, load_or_create
 from v2a_jax.watermark.mask import DepthConfig
-
-MOST_STEPS = 1000
-MOST_VARIATIONS = 64
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What is asked for one video; None takes the bundle's own setting.
-
-    Variation v has seed `seed + v`: a seed gives the same sound whatever the number of variations.
-    """
-
-    prompt: str = ""
-    negative_prompt: str = ""
-    transcript: str = ""
-    variations: int = 1
-    seed: int = 0
-    steps: int | None = None
-    solver: str | None = None
-    video_scale: float | None = None
-    text_scale: float | None = None
 
 
 class Generator:
@@ -51,12 +29,12 @@ class Generator:
     def __init__(self, bundle: Bundle, key: Key, mark: int | None = None):
         """`mark` is the payload, 0..65535; by default the first 16 bits of the bundle's digest."""
         self.bundle, self.key = bundle, key
-        self.payload = int(bundle.digest[:4], 16) if mark is None else mark
+        self.payload = payload.of_digest(bundle.digest) if mark is None else mark
         self.config = build(SamplerConfig, bundle.config["sampler"])
         self.sample_rate = bundle.system.codec_config.sample_rate
         self.fps = float(bundle.system.video_config.fps)
         self.seconds = max(self.config.buckets)
-        self._depth = build(DepthConfig, bundle.config["watermark"])
+        self.depth = build(DepthConfig, bundle.config["watermark"])
         self._weights = jax.device_put(bundle.weights)
         self._pattern = jax.device_put(key.pattern())
         self._bits = payload.to_bits(self.payload)
@@ -73,12 +51,44 @@ class Generator:
 
         Keywords are the fields of `Wish`. N is the video's duration in samples, rounded.
         """
-        wanted = Wish(**wish)
+        return np.concatenate(list(self.stream(video, Wish(**wish))), axis=1)
+
+    def stream(
+        self,
+        video: str | os.PathLike | np.ndarray,
+        wish: Wish,
+        *,
+        info: MediaInfo | None = None,
+    ) -> Iterator[np.ndarray]:
+        """As `generate`, in consecutive blocks float32[V,n,C], made when they are taken.
+
+        Memory does not grow with the video's length. `info` spares probing a file again.
+        """
+        self.check(wish)
         if isinstance(video, np.ndarray):
             self._check_frames(video)
-            return self._soundtracks(iter(video), len(video) / self.fps, wanted)
-        info = probe(video, limits=LIMITS)
-        return self._soundtracks(self._frames_of(video, info), info.duration, wanted)
+            return self._soundtracks(iter(video), len(video) / self.fps, wish)
+        info = info or probe(video, limits=LIMITS)
+        return self._soundtracks(self._frames_of(video, info), info.duration, wish)
+
+    def samples(self, duration: float) -> int:
+        """How many samples a soundtrack of so many seconds has."""
+        return round(duration * self.sample_rate)
+
+    def mark_offset(self, seed: int) -> int:
+        """The cell of the watermark's pattern at which the soundtrack of a seed begins."""
+        return int(mark_phase(np.array([[seed]], np.uint32))[0])
+
+    def check(self, wish: Wish) -> None:
+        """UserError for a wish that no soundtrack can be made with."""
+        wish.check()
+        self._sampler(wish)
+        for cue in (None, *wish.cues):
+            try:
+                self._tokens([wish.texts(cue)])
+            except UserError as error:
+                where = "" if cue is None else f"the cue from {cue.start:g} s to {cue.end:g} s: "
+                raise UserError(f"{where}{error}") from error
 
     def generate_batch(
         self,
@@ -88,9 +98,8 @@ class Generator:
         seeds: Sequence[int],
     ) -> np.ndarray:
         """Marked soundtracks float32[B,N,C] of clips uint8[B,F,H,W,3], each as long as a bucket."""
-        request = self._request(
-            frames, prompts, negative_prompts, [""] * len(prompts), np.array(seeds)[:, None], Wish()
-        )
+        texts = [Texts(*both) for both in zip(prompts, negative_prompts, strict=True)]
+        request = self._request(frames, texts, np.array(seeds)[:, None], Wish())
         audio, _ = self._sampler(Wish())(self._weights, self._pattern, request)
         return np.asarray(audio)[:, 0, : round(frames.shape[1] / self.fps * self.sample_rate)]
 
@@ -112,69 +121,72 @@ class Generator:
         """Programs compiled so far."""
         return sum(sampler.compilations for sampler in self._samplers.values())
 
-    def _soundtracks(self, frames: Iterator[np.ndarray], duration: float, wish: Wish) -> np.ndarray:
-        _check(wish)
-        plan = plan_windows(duration, self.config.buckets, self.config.overlap)
-        windows = cut_windows(frames, plan, self.fps)
-        waves = self._windows(windows, plan, wish)
-        return join(waves, plan, self.sample_rate, round(duration * self.sample_rate))
-
-    def _windows(
-        self, windows: Iterator[np.ndarray], plan: Plan, wish: Wish
+    def _soundtracks(
+        self, frames: Iterator[np.ndarray], duration: float, wish: Wish
     ) -> Iterator[np.ndarray]:
-        """Waves [V,N,C] of the windows, each continuing the one before."""
+        plan = plan_windows(duration, self.config.buckets, self.config.overlap)
+        windows = cut_windows(frames, plan, self.fps, wish.boundaries)
+        return join(self._waves(windows, wish), self.sample_rate, self.samples(duration))
+
+    def _waves(self, windows: Iterator[Window], wish: Wish) -> Iterator[tuple[Window, np.ndarray]]:
+        """Each window with its waves [V,N,C], which continue those of the one before."""
         seeds = (wish.seed + np.arange(wish.variations, dtype=np.int64))[None]
-        sampler, latents = self._sampler(wish), None
-        for index, frames in enumerate(windows):
+        sampler, shared = self._sampler(wish), None
+        rate = self.bundle.system.codec_config.latent_rate
+        for index, window in enumerate(windows):
             request = self._request(
-                frames[None],
-                [wish.prompt],
-                [wish.negative_prompt],
-                [wish.transcript],
+                window.frames[None],
+                [wish.texts_between(window.heard, window.cut)],
                 seeds,
                 wish,
                 index=index,
-                before=latents,
-                start=plan.stride * index,
+                shared=shared,
+                start=window.start,
             )
             audio, latents = sampler(self._weights, self._pattern, request)
-            yield np.asarray(audio)[0]
+            if window.step is not None:
+                # NumPy, as the first window's: a device array would compile a second program.
+                first, kept = round(window.step * rate), shared_latents(self.config, rate)
+                shared = np.asarray(latents)[:, :, first : first + kept]
+            yield window, np.asarray(audio)[0]
 
     def _request(
         self,
         frames: np.ndarray,
-        prompts: Sequence[str],
-        negatives: Sequence[str],
-        transcripts: Sequence[str],
+        texts: Sequence[Texts],
         seeds: np.ndarray,
         wish: Wish,
         *,
         index: int = 0,
-        before: jax.Array | None = None,
+        shared: np.ndarray | None = None,
         start: float = 0.0,
     ) -> Request:
-        model, given = self.bundle.config["model"], self.config
-        system = self.bundle.system
-        length, encode = model["text"]["length"], self.bundle.tokenizer.row
-        spoken = self.bundle.config["data"]["loader"]["transcript_length"]
+        system, given = self.bundle.system, self.config
         kept = shared_latents(given, system.codec_config.latent_rate)
         empty = np.zeros((*seeds.shape, kept, system.codec_config.latent), np.float32)
         video = given.video_scale if wish.video_scale is None else wish.video_scale
         text = given.text_scale if wish.text_scale is None else wish.text_scale
         return Request(
             video=frames,
-            prompt=np.stack([encode(prompt, length) for prompt in prompts]),
-            negative=np.stack([encode(negative, length) for negative in negatives]),
-            transcript=np.stack([transcript_row(t, spoken) for t in transcripts]),
+            **self._tokens(texts),
             seed=(seeds % 2**32).astype(np.uint32),
             window=np.int32(index),
-            # NumPy, as the first window's: a device array would compile a second program.
-            prefix=empty if before is None else np.asarray(before)[:, :, before.shape[2] - kept :],
-            has_prefix=np.bool_(before is not None),
+            prefix=empty if shared is None else shared,
+            has_prefix=np.bool_(shared is not None),
             start=np.int32(round(start / grid.CELL_SECONDS)),
             payload=self._bits,
             video_scale=np.float32(video),
             text_scale=np.float32(text),
+        )
+
+    def _tokens(self, texts: Sequence[Texts]) -> dict[str, np.ndarray]:
+        """The rows of ids of a request; UserError where a text is too long."""
+        length, encode = self.bundle.config["model"]["text"]["length"], self.bundle.tokenizer.row
+        spoken = self.bundle.config["data"]["loader"]["transcript_length"]
+        return dict(
+            prompt=np.stack([encode(each.prompt, length) for each in texts]),
+            negative=np.stack([encode(each.negative_prompt, length) for each in texts]),
+            transcript=np.stack([transcript_row(each.transcript, spoken) for each in texts]),
         )
 
     def _sampler(self, wish: Wish) -> Sampler:
@@ -183,13 +195,13 @@ class Generator:
         solver = wish.solver or self.config.solver
         if (steps, solver) not in self._samplers:
             self._samplers[steps, solver] = Sampler(
-                self.bundle.system, self._depth, steps=steps, solver=solver
+                self.bundle.system, self.depth, steps=steps, solver=solver
             )
         return self._samplers[steps, solver]
 
     def _frames_of(self, path: str | os.PathLike, info: MediaInfo) -> Iterator[np.ndarray]:
         size = self.bundle.system.video_config.size
-        return frames_on_grid(path, info, fps=self.fps, size=size, limits=LIMITS)
+        return iter_frames(path, fps=self.fps, size=size, limits=LIMITS, info=info)
 
     def _check_frames(self, frames: np.ndarray) -> None:
         size = self.bundle.system.video_config.size
@@ -205,20 +217,6 @@ def shared_latents(config: SamplerConfig, latent_rate: float) -> int:
     largest = max(config.buckets)
     plan = plan_windows(largest + GRID_SECONDS, config.buckets, config.overlap)
     return round(plan.overlap * latent_rate)
-
-
-def _check(wish: Wish) -> None:
-    """UserError for a number that no soundtrack can be made with."""
-    if wish.steps is not None and not 1 <= wish.steps <= MOST_STEPS:
-        raise UserError(f"steps={wish.steps} is not between 1 and {MOST_STEPS}")
-    if not 1 <= wish.variations <= MOST_VARIATIONS:
-        raise UserError(f"variations={wish.variations} is not between 1 and {MOST_VARIATIONS}")
-    if not 0 <= wish.seed < 2**32:
-        raise UserError(f"seed={wish.seed} is not between 0 and 2^32 - 1")
-    for name in ("video_scale", "text_scale"):
-        scale = getattr(wish, name)
-        if scale is not None and not np.isfinite(jnp.float32(scale)):
-            raise UserError(f"{name}={scale} is not a finite number")
 
 
 def load_generator(path: str | os.PathLike, key_file: str | None = None) -> Generator:

@@ -1,0 +1,63 @@
+"""A worker whose decoder does what a damaged file may make one do: its first argument."""
+
+import ctypes
+import os
+import sys
+import time
+
+import numpy as np
+
+from v2a_jax.media import worker
+
+
+def crash():
+    ctypes.string_at(0)
+
+
+def abort():
+    os.abort()
+
+
+def hang():
+    time.sleep(600)
+
+
+def spin():
+    while True:
+        pass
+
+
+def hoard():
+    held = []
+    while True:
+        held.append(np.empty(1 << 24))
+
+
+def scribble():
+    """Bytes that are no message: as a decoder that a file has taken over may send."""
+    for number in range(3, 256):
+        try:
+            os.write(number, b"\xff" * 100)
+        except OSError:
+            continue
+    os._exit(0)
+
+
+def write():
+    with open(os.environ["HOME"] + "/.v2a-test", "wb") as file:
+        file.write(b"0" * 100)
+
+
+def betray():
+    raise RuntimeError("known: " + os.environ.get("V2A_WATERMARK_KEY", "nothing"))
+
+
+def perform(path, limits, *, task, pieces=0, shape=(1,)):
+    """Sends some pieces, then commits the fault if it is asked for."""
+    for k in range(pieces):
+        yield np.full(shape, k, np.float32)
+    if task == "fault":
+        globals()[sys.argv[1]]()
+
+
+worker.main(perform)

@@ -1,0 +1,66 @@
+"""The manifest beside each result: all that decides how it came out, and what it is."""
+
+import dataclasses
+import importlib.metadata
+import json
+import pathlib
+from typing import Any
+
+from v2a_jax.media.files import atomic_output, file_sha256
+from v2a_jax.sampling.delivery import Delivery
+from v2a_jax.sampling.generator import Generator
+from v2a_jax.sampling.wish import Wish
+
+PACKAGES = ("v2a-jax", "jax", "flax", "numpy", "av")
+
+
+def request(
+    generator: Generator, video: pathlib.Path, wish: Wish, delivery: Delivery
+) -> dict[str, Any]:
+    """What a soundtrack is made from: enough to make it again, and nothing secret.
+
+    The seed is the first variation's.
+    """
+    settings, signed = generator.config, delivery.credentials
+
+    def own(name: str) -> Any:
+        given = getattr(wish, name)
+        return getattr(settings, name) if given is None else given
+
+    return {
+        "source": {"name": video.name, "sha256": file_sha256(video)},
+        "bundle_sha256": generator.bundle.digest,
+        **wish.texts()._asdict(),
+        "cues": [dataclasses.asdict(cue) for cue in wish.cues],
+        "boundaries": wish.boundaries,
+        "seed": wish.seed,
+        **{name: own(name) for name in ("steps", "solver", "video_scale", "text_scale")},
+        "original": delivery.original,
+        "loudness": delivery.loudness,
+        "stems": delivery.stem_suffix if delivery.stems else None,
+        "certificate_sha256": signed.fingerprint if signed else None,
+        "sample_rate": generator.sample_rate,
+        "watermark": {"key_id": generator.key.key_id, "payload": generator.payload},
+    }
+
+
+def write_manifest(out: pathlib.Path, asked: dict[str, Any], samples: int) -> None:
+    """Writes OUT.json beside a finished result of so many generated samples."""
+    told = {
+        **asked,
+        "samples": samples,
+        "output": {"name": out.name, "sha256": file_sha256(out)},
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+    }
+    with atomic_output(out.with_suffix(".json")) as file:
+        file.write(json.dumps(told, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def is_finished(out: pathlib.Path, asked: dict[str, Any]) -> bool:
+    """Whether a result is there, is what its manifest says, and that is what is asked for."""
+    try:
+        told = json.loads(out.with_suffix(".json").read_bytes())
+        same = all(told[name] == value for name, value in asked.items())
+        return same and told["output"]["sha256"] == file_sha256(out)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,70 @@
+"""What is asked for one video, and what of it no soundtrack can be made with."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from v2a_jax.errors import UserError
+from v2a_jax.sampling.cues import Cue, cue_for
+from v2a_jax.sampling.long_form import BOUNDARIES
+
+MOST_STEPS = 1000
+MOST_VARIATIONS = 64
+
+
+class Texts(NamedTuple):
+    """What steers one window: towards a sound, away from one, and what is said."""
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    transcript: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What is asked for one video; None takes the bundle's own setting.
+
+    Variation v has seed `seed + v`: a seed gives the same sound whatever the number of variations.
+    `cues` take the place of the texts for the windows they touch; `boundaries` of windows are
+    "even" or at changes of "shots".
+    """
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    transcript: str = ""
+    variations: int = 1
+    seed: int = 0
+    steps: int | None = None
+    solver: str | None = None
+    video_scale: float | None = None
+    text_scale: float | None = None
+    cues: tuple[Cue, ...] = ()
+    boundaries: str = "even"
+
+    def texts(self, cue: Cue | None = None) -> Texts:
+        """The general texts, but for those that a cue brings."""
+        own = Texts(self.prompt, self.negative_prompt, self.transcript)
+        if cue is None:
+            return own
+        given = Texts(cue.prompt, cue.negative_prompt, cue.transcript)
+        return Texts(*(new or old for new, old in zip(given, own, strict=True)))
+
+    def texts_between(self, start: float, end: float) -> Texts:
+        """The texts that hold for a stretch of the video, in seconds."""
+        return self.texts(cue_for(self.cues, start, end))
+
+    def check(self) -> None:
+        """UserError for a number or a choice that does not exist."""
+        if self.steps is not None and not 1 <= self.steps <= MOST_STEPS:
+            raise UserError(f"steps={self.steps} is not between 1 and {MOST_STEPS}")
+        if not 1 <= self.variations <= MOST_VARIATIONS:
+            raise UserError(f"variations={self.variations} is not between 1 and {MOST_VARIATIONS}")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed={self.seed} is not between 0 and 2^32 - 1")
+        for name in ("video_scale", "text_scale"):
+            scale = getattr(self, name)
+            if scale is not None and not abs(scale) <= float(np.finfo(np.float32).max):
+                raise UserError(f"{name}={scale} is not a finite number")
+        if self.boundaries not in BOUNDARIES:
+            raise UserError(f"boundaries={self.boundaries} is not one of: {', '.join(BOUNDARIES)}")
