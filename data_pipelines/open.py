@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from data_pipelines.loader import Loader, Source
+from data_pipelines.provenance.allowed import AllowedSource, allowed
+from data_pipelines.provenance.policy import check_policy
 from data_pipelines.records import RecordSource
 from data_pipelines.transforms import LoaderConfig
 from data_pipelines.world.config import WorldConfig
@@ -19,14 +21,24 @@ TOKENIZER = "tokenizer.model"
 
 
 def open_source(config: Any, split: str) -> Source:
-    """The clips of `config.data.SPLIT`: `world`, or a folder of records."""
+    """The clips of `config.data.SPLIT`: `world`, or what may be read of a folder of records."""
     place = config.data[split]
+    check_policy(config.data.policy)
     if place == WORLD:
         name = {"train": "train", "validation": "val"}[split]
         return WorldSource(build(WorldConfig, config.data.world, split=name))
     if not pathlib.Path(place).is_dir():
         raise UserError(f"data.{split}: no folder of records at '{place}'")
-    return RecordSource(place)
+    return allowed(RecordSource(place), config.data.policy, config.data.ledger)
+
+
+def provenance(config: Any, source: Source) -> dict[str, Any]:
+    """What a run keeps of where its clips come from: JSON values."""
+    if isinstance(source, AllowedSource):
+        return source.provenance
+    described = {} if isinstance(source, WorldSource) else source.description["provenance"]
+    licences = described.get("licences", {"procedural": len(source)})
+    return {"policy": config.data.policy, "records": len(source), "licences": licences}
 
 
 def tokenizer_for(config: Any, workdir: pathlib.Path, source: Source) -> Tokenizer:

@@ -149,6 +149,8 @@ def _offscreen(
     time_N = np.arange(len(base_N)) / sample_rate
     rng, noise = plan.draws.stream("offscreen.form"), plan.draws.stream("offscreen.noise")
     wave_N, spans = offscreen.KINDS[plan.extra].make(rng, noise, time_N, plan.seconds)
+    if not wave_N.any():  # all of it lies above what the sample rate can hold
+        return wave_N, ()
     low, high = LEVEL
     base = sound.rms(base_N)
     level = np.clip(base * 10 ** (snr / 20), low, high) if base else low * (high / low) ** share

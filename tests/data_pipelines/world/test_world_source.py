@@ -141,6 +141,13 @@ def test_offscreen_sound_is_added_to_an_unchanged_scene(world_config):
     assert with_it.captions["onscreen"] == without.captions["full"]
 
 
+def test_birds_above_the_sample_rate_are_left_out(world_config):
+    config = world_config(classes=("landscape",), clips=24, sample_rate=8000, seconds=1.0)
+    clips = list(WorldSource(config, {"offscreen.present": True, "offscreen.kind": "birds"}))
+    assert all(np.isfinite(clip.audio).all() for clip in clips)
+    assert {bool(clip.events) for clip in clips} == {True, False}
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [({"colour": 1}, "no factor"), ({"object0.material": "cheese"}, "must be one of")],

@@ -1,0 +1,1 @@
+"""Where data come from, who may use them for what, and what a run may therefore read."""

@@ -1,0 +1,122 @@
+"""What every source gives: clips by reference, with all that the dataset says of them."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from v2a_jax.types import Event
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rights:
+    """What is known of who may use a clip for what; empty or None where nothing is.
+
+    licence         SPDX identifier, or text
+    evidence        where that is written
+    consent         licence, contract, release form, statutory exception, or none
+    faces, voices   whether people can be recognised
+    """
+
+    licence: str = ""
+    evidence: str = ""
+    consent: str = "none"
+    holder: str = ""
+    faces: bool | None = None
+    voices: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SourceClip:
+    """A clip of a dataset: where its media lie, and what is said of it.
+
+    uid            unique within the dataset
+    media          path of the file, or `tfds://..` for an example of a TFDS dataset
+    url            where it was taken from
+    start, end     seconds of the media that are the clip; a file that ends before `end` does is
+                   taken for the clip itself, already cut
+    captions       wordings of what is heard, the main one first
+    events, words  times in seconds from the clip's beginning
+    """
+
+    uid: str
+    dataset: str
+    media: str
+    url: str = ""
+    start: float = 0.0
+    end: float | None = None
+    captions: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
+    transcript: str = ""
+    words: tuple[tuple[str, float, float], ...] = ()
+    split: str = ""
+    rights: Rights = Rights()
+
+    @property
+    def provenance_id(self) -> str:
+        """The clip's name in ledgers and records."""
+        return f"{self.dataset}/{self.uid}"
+
+    def to_json(self) -> str:
+        """One line, from which `from_json` makes the clip again."""
+        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "SourceClip":
+        """The clip of a line."""
+        values = json.loads(text)
+        return cls(
+            **{
+                **values,
+                "captions": tuple(values["captions"]),
+                "labels": tuple(values["labels"]),
+                "events": tuple(Event(**event) for event in values["events"]),
+                "words": tuple((word, start, end) for word, start, end in values["words"]),
+                "rights": Rights(**values["rights"]),
+            }
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dropped:
+    """What does not become a record, at which stage, and why.
+
+    `reason` is one of few, to be counted; `detail` tells the case; `where` is file:line or a path.
+    """
+
+    stage: str
+    reason: str
+    uid: str = ""
+    where: str = ""
+    detail: str = ""
+
+
+Found = SourceClip | Dropped
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a reader is asked: the annotations at `path`, and the folder of their media."""
+
+    path: Path
+    media: Path | None = None
+    argument: str = ""
+    split: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the annotations."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+    @property
+    def media_folder(self) -> Path:
+        """The folder that holds the media."""
+        return self.media or self.folder
+
+
+def fields_of(row: dict[str, Any], name: str) -> list[str]:
+    """Values of `name`, `name_1`, `name_2`, .. in a row, in order, without empty ones."""
+    keys = [key for key in row if key == name or key.rpartition("_")[0] == name]
+    found = [(row[key] or "").strip() for key in keys if key == name or key[-1].isdigit()]
+    return [value for value in found if value]

@@ -1,0 +1,77 @@
+"""`folder`: media files with sidecars of the same name: .txt, .json, .srt, .vtt.
+
+.txt has a caption a line. .json may have `caption` or `captions`, `labels`, `events` (objects of
+`time`, `end`, `kind`, ..), `transcript`, `words` ([word, start, end]), `start`, `end`, `split`,
+`url`, `licence`, `licence_evidence`, `consent`, `rights_holder`. .srt and .vtt have what is said.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from data_pipelines.sources.clip import Found, Request, Rights, SourceClip
+from data_pipelines.sources.locate import media_files
+from data_pipelines.sources.subtitles import read_subtitles
+from data_pipelines.sources.tables import bad_row, lines, read_json
+from v2a_jax.errors import UserError
+from v2a_jax.types import Event
+
+DATASET = "folder"
+
+
+def read(request: Request) -> Iterator[Found]:
+    """A clip for each media file below the folder; a sidecar that cannot be read drops its clip."""
+    if not request.path.is_dir():
+        raise UserError(f"--input: '{request.path}' is not a folder")
+    for path in media_files(request.path):
+        try:
+            yield _clip(request, path)
+        except (ValueError, TypeError, KeyError, AttributeError, UserError) as error:
+            yield bad_row(str(path), error)
+
+
+def _clip(request: Request, path: Path) -> SourceClip:
+    told: dict[str, Any] = {}
+    for suffix in (".srt", ".vtt"):
+        if path.with_suffix(suffix).is_file():
+            told["transcript"], told["words"] = read_subtitles(path.with_suffix(suffix))
+    if path.with_suffix(".txt").is_file():
+        told["captions"] = _nonempty(lines(path.with_suffix(".txt")))
+    if path.with_suffix(".json").is_file():
+        told |= sidecar(read_json(path.with_suffix(".json")))
+    uid = path.relative_to(request.path).as_posix()
+    told["split"] = told.get("split") or request.split
+    return SourceClip(uid=uid, dataset=DATASET, media=str(path), **told)
+
+
+def sidecar(values: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a SourceClip from a JSON sidecar; ValueError, TypeError for wrong values."""
+    if not isinstance(values, dict):
+        raise ValueError("the sidecar is not a JSON object")
+    told: dict[str, Any] = {
+        name: float(values[name]) for name in ("start", "end") if values.get(name) is not None
+    }
+    told |= {name: str(values[name]) for name in ("split", "url", "transcript") if name in values}
+    captions = [values.get("caption") or "", *values.get("captions", [])]
+    if _nonempty(captions):
+        told["captions"] = _nonempty(captions)
+    if "labels" in values:
+        told["labels"] = _nonempty(values["labels"])
+    if "events" in values:
+        told["events"] = tuple(
+            Event(**{"end": event["time"], **event}) for event in values["events"]
+        )
+    if "words" in values:
+        told["words"] = tuple((str(w), float(a), float(b)) for w, a, b in values["words"])
+        told.setdefault("transcript", " ".join(word for word, *_ in told["words"]))
+    told["rights"] = Rights(
+        licence=values.get("licence", ""),
+        evidence=values.get("licence_evidence", ""),
+        consent=values.get("consent", "licence" if values.get("licence") else "none"),
+        holder=values.get("rights_holder", ""),
+    )
+    return told
+
+
+def _nonempty(texts: Any) -> tuple[str, ...]:
+    return tuple(text.strip() for text in texts if text.strip())
