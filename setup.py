@@ -31,7 +31,10 @@ EXTRAS = {
     "dev": ["pytest", "ruff"],
     "tpu": ["jax[tpu]"],
     "gpu": ["jax[cuda12]"],
-    "beam": ["apache-beam"],  # data preparation on a cluster
+    # Data preparation on a cluster; it asks for older packages than requirements.lock has.
+    "beam": ["apache-beam"],
+    "benchmarks": ["pesq"],  # speech quality of marked sound; built from C, so not in the lock
+    "c2pa": ["c2pa-python"],  # Content Credentials of what is generated
     "web": ["gradio"],  # a page to try a bundle
     "speech": ["espeakng-loader"],  # voices of the procedural world
 }

@@ -23,6 +23,22 @@ WORLD = dict(
     offscreen_probability=0.5,
 )
 
+# What `v2a prepare` makes when nothing else is said: the form that the models below take.
+PREPARE = dict(
+    seconds=8.0,
+    min_seconds=1.0,
+    fps=FPS,
+    size=96,
+    sample_rate=16000,
+    channels=1,
+    require=("video", "audio"),
+    filters=("silent", "still"),
+    silence_db=-80.0,
+    stillness=2,
+    policy="any",
+    shard_clips=64,
+)
+
 
 def model() -> dict:
     """Sizes of the models; sections are the config dataclasses beside the models."""
@@ -106,6 +122,10 @@ def data(stage: str) -> dict:
         # `world` needs no files; a folder of `v2a world` or `v2a prepare` is given by its path.
         train="world",
         validation="world",
+        # What the provenance of a clip must allow (any, research, commercial), by this ledger; ""
+        # is the dataset's own. Withdrawn clips are never read.
+        policy="any",
+        ledger="",
         world=WORLD | dict(clips=100_000, seconds=8.0, size=96),
         tokenizer_clips=20_000,
         loader=dict(
@@ -179,6 +199,6 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
                 judge_clips=dict(train=600, validation=200),
                 examples=6,
             ),
-            watermark=dict(strength_db=-14.5, min_db=0.3, max_db=2.5),
+            watermark=dict(strength_db=-12.0, min_db=0.8, max_db=2.5),
         )
     )

@@ -1,4 +1,4 @@
-"""Commands run in this process, each with its own flags alone; and a small video for them."""
+"""Commands run in this process, each with its own flags alone; and small files for them."""
 
 import importlib
 import sys
@@ -6,6 +6,7 @@ import sys
 import av
 import numpy as np
 import pytest
+import scipy.io.wavfile
 from absl import flags
 
 from v2a_jax.bin.main import launch
@@ -27,7 +28,7 @@ def take_flags():
 
 @pytest.fixture
 def v2a(monkeypatch, capfd):
-    """v2a(command, *arguments) -> exit status and the lines of stderr."""
+    """v2a(command, *arguments) -> exit status and the lines of stderr; `output` has stdout's."""
     before = take_flags()
 
     def run(command, *arguments):
@@ -39,7 +40,9 @@ def v2a(monkeypatch, capfd):
         capfd.readouterr()
         with pytest.raises(SystemExit) as ended:
             launch(module.run)
-        return ended.value.code, capfd.readouterr().err.splitlines()
+        shown = capfd.readouterr()
+        run.output = shown.out.splitlines()
+        return ended.value.code, shown.err.splitlines()
 
     yield run
     take_flags()
@@ -60,3 +63,27 @@ def clip(tmp_path_factory):
             output.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
         output.mux(stream.encode(None))
     return path
+
+
+@pytest.fixture(scope="session")
+def rattle():
+    """rattle(seconds) -> float32[N,C]: ten bursts of noise a second, different in each channel."""
+
+    def make(seconds, rate=16000, channels=1):
+        time = np.arange(round(seconds * rate)) / rate
+        noise = np.random.default_rng(0).standard_normal((len(time), channels))
+        return (0.1 * np.exp(-20 * (time % 0.1))[:, None] * noise).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture
+def sound(tmp_path, rattle):
+    """sound(name, ..) writes a rattle as a WAV file and returns its path."""
+
+    def write(name="in.wav", *, seconds=4.0, rate=16000, channels=1):
+        path = tmp_path / name
+        scipy.io.wavfile.write(path, rate, rattle(seconds, rate, channels))
+        return path
+
+    return write

@@ -22,7 +22,16 @@ def test_help_lists_the_commands(v2a_main):
         status, output = v2a_main(asked)
         assert status == 0 and not output.err
         assert all(name in output.out for name in commands())
-    assert {"train", "export", "sample", "detect", "evaluate", "world"} <= set(commands())
+    assert {"train", "export", "sample", "watermark", "detect", "evaluate", "world"} <= set(
+        commands()
+    )
+
+
+def test_help_of_a_command_lists_its_flags(v2a):
+    status, errors = v2a("watermark", "--help")
+    shown = "\n".join(v2a.output)
+    assert status == 0 and not errors
+    assert all(text in shown for text in ("v2a watermark FILE", "--out", "--payload"))
 
 
 @pytest.mark.parametrize("name", ["nothing", "main", "__init__", "../evil", "", "--nope"])

@@ -111,3 +111,70 @@ def test_the_video_is_not_overwritten(sample, tmp_path, clip):
 def test_words_that_are_no_flags_are_refused(sample):
     status, lines = sample("stray")
     assert status == 2 and len(lines) == 1 and "stray" in lines[0]
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_folder_of_videos_is_a_batch_that_goes_on_where_it_ended(v2a, sample, clip, tmp_path):
+    videos, out = tmp_path / "in", tmp_path / "made"
+    videos.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (videos / name).write_bytes(clip.read_bytes())
+    assert sample(video=videos, out=out) == (0, [])
+    assert tree(out) == ["a.json", "a.mp4", "b.json", "b.mp4"]
+    assert "2 made" in v2a.output[-1]
+    (videos / "c.mp4").write_bytes(b"no video")
+    status, lines = sample(video=videos / "*.mp4", out=out)
+    assert status == 1 and len(lines) == 1 and "c.mp4" in lines[0]
+    assert v2a.output[-1] == "3 videos: 0 made, 2 was there, 1 failed"
+    assert tree(out) == ["a.json", "a.mp4", "b.json", "b.mp4"]
+
+
+def test_a_batch_needs_a_folder_and_wishes_are_checked_once(sample, clip, tmp_path):
+    for changes in (dict(out=clip), dict(steps=0), dict(video=tmp_path / "no*"), dict(prompt="")):
+        given = dict(video=clip.parent / "*.mp4", out=tmp_path / "made") | changes
+        status, lines = sample(**given)
+        assert status == 2 and len(lines) == 1, lines
+        assert not tree(sample.out)
+
+
+def test_a_folder_as_out_names_the_result_like_the_video(sample):
+    assert sample(out=sample.out) == (0, [])
+    assert tree(sample.out) == ["clip.json", "clip.mp4"]
+
+
+def test_cues_loudness_stems_and_sound_alone(sample, tmp_path):
+    sheet, stems = tmp_path / "cues.csv", tmp_path / "stems"
+    sheet.write_text("start,end,prompt\n0,5,a siren\n")
+    stems.mkdir()
+    options = dict(cues=sheet, loudness=-20, stems=stems, stem_format="flac", boundaries="shots")
+    assert sample(out=sample.out / "a.wav", **options) == (0, [])
+    assert tree(sample.out) == ["a.json", "a.wav"] and tree(stems) == ["a-generated.flac"]
+    told = json.loads((sample.out / "a.json").read_text())
+    assert told["cues"][0]["prompt"] == "a siren" and told["boundaries"] == "shots"
+    assert told["loudness"] == -20 and told["original"] == "replace"
+    digest = hashlib.sha256((sample.out / "a.wav").read_bytes()).hexdigest()
+    assert told["output"] == {"name": "a.wav", "sha256": digest}
+
+
+MORE_BAD_FLAGS = [
+    dict(original="magic"),
+    dict(loudness=5),
+    dict(loudness="loud"),
+    dict(boundaries="magic"),
+    dict(stems="/nonexistent"),
+    dict(cues="/nonexistent.srt"),
+    dict(cues="/dev/null"),
+    dict(certificate="/nonexistent"),
+    dict(certificate="/nonexistent", private_key="/nonexistent"),
+    dict(out="a.avi"),
+]
+
+
+@pytest.mark.parametrize("changes", MORE_BAD_FLAGS, ids=str)
+def test_bad_ways_of_delivery_end_with_one_line(sample, changes, monkeypatch):
+    monkeypatch.chdir(sample.out)
+    status, lines = sample(**changes)
+    assert status == 2 and len(lines) == 1 and not tree(sample.out), lines

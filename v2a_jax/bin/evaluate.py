@@ -10,6 +10,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from data_pipelines.open import open_source
+from data_pipelines.provenance.allowed import allowed
 from data_pipelines.records import RecordSource
 from v2a_jax.bin.main import launch, no_more
 from v2a_jax.config import build
@@ -47,7 +48,7 @@ def run(argv: list[str]) -> None:
     no_more(argv)
     if BUNDLE.value is None or DATA.value is None or OUT.value is None:
         raise UserError("evaluate needs --bundle=DIR, --data=DIR and --out=DIR")
-    clips = RecordSource(DATA.value)
+    clips = allowed(RecordSource(DATA.value), "any", "")
     generator = load_generator(BUNDLE.value, KEY_FILE.value)
     config = ConfigDict(generator.bundle.config)
     if TRAIN_DATA.value:

@@ -86,6 +86,10 @@ def _card(config: dict[str, Any], weights: Params, provenance: dict[str, Any]) -
         f"- {name}: {stage['run']['steps']} steps of {stage['run']['batch_size']} clips"
         for name, stage in provenance["stages"].items()
     )
+    origins = "\n".join(
+        f"- {name}: {_origin(stage.get('provenance', {}))}"
+        for name, stage in provenance["stages"].items()
+    )
     return f"""# Model card
 
 A V2A-JAX bundle: silent video in, a watermarked soundtrack out.
@@ -100,6 +104,9 @@ Sound at {model["codec"]["sample_rate"]} Hz, {model["codec"]["channels"]} channe
 ## Trained on
 {told}
 
+## Provenance
+{origins}
+
 ## Training
 {trained}
 
@@ -107,6 +114,18 @@ Sound at {model["codec"]["sample_rate"]} Hz, {model["codec"]["channels"]} channe
 It knows the sounds of its training data and no others; on other videos it makes those sounds.
 Every soundtrack it makes carries a watermark.
 """
+
+
+def _origin(told: dict[str, Any]) -> str:
+    """What a stage read, in one line."""
+    if not told:
+        return "not recorded"
+    licences = ", ".join(f"{count} under {name}" for name, count in told["licences"].items())
+    withheld = ", ".join(f"{count} {why}" for why, count in told.get("withheld", {}).items())
+    return (
+        f"{told['records']} records ({licences}), withheld: {withheld or 'none'}, "
+        f"policy {told['policy']}, ledger {told.get('ledger_sha256', 'none')}"
+    )
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
-from absl import app, flags
+from absl import flags
 
 import v2a_jax.bin
 from v2a_jax.errors import UserError
@@ -16,8 +17,9 @@ EXIT_BAD_INPUT = 2
 def launch(run: Callable[[list[str]], int | None], argv: Sequence[str] | None = None) -> None:
     """Runs a command's `run(positional arguments)`; bad input is one line and exit status 2."""
     arguments = list(sys.argv if argv is None else argv)
-    if "--help" in arguments[1:] or "--helpfull" in arguments[1:]:
-        app.run(run, argv=arguments)
+    if "--help" in arguments[1:]:
+        sys.stdout.write(_help(sys.modules[run.__module__]))
+        sys.exit(0)
     try:
         status = run(_parse(arguments))
     except (UserError, flags.Error, OSError, AttributeError, KeyError) as error:
@@ -26,6 +28,11 @@ def launch(run: Callable[[list[str]], int | None], argv: Sequence[str] | None = 
         sys.stderr.write(f"v2a: error: {_one_line(error)}\n")
         sys.exit(EXIT_BAD_INPUT)
     sys.exit(status or 0)
+
+
+def _help(command: ModuleType) -> str:
+    """What a command does, and its flags."""
+    return f"{command.__doc__}\n{flags.FLAGS.module_help(command)}\n"
 
 
 def _parse(arguments: list[str]) -> list[str]:

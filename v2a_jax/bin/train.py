@@ -10,7 +10,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict, config_flags
 
-from data_pipelines.open import make_loader, open_source, tokenizer_for
+from data_pipelines.open import make_loader, open_source, provenance, tokenizer_for
 from v2a_jax.bin.main import launch, no_more
 from v2a_jax.config import build
 from v2a_jax.errors import UserError
@@ -65,7 +65,10 @@ def train_stage(config: ConfigDict, workdir: pathlib.Path) -> int:
         stage,
         training,
         frozen=frozen,
-        description=json.loads(config.to_json_best_effort()),
+        description={
+            **json.loads(config.to_json_best_effort()),
+            "provenance": provenance(config, train_source),
+        },
         mesh=mesh,
         data=data,
         heldout=heldout,

@@ -12,7 +12,7 @@ import jax
 from v2a_jax.errors import UserError
 
 # Fields, or whole sections, that may change when a run resumes: they alter neither the model, the
-# data nor the order of the examples.
+# data nor the order of the examples, but for the provenance: clips may be withdrawn at any time.
 MAY_CHANGE = (
     "run.steps",
     "run.accumulate",
@@ -27,6 +27,7 @@ MAY_CHANGE = (
     "data.loader.prefetch",
     "sampler",
     "watermark",
+    "provenance",
 )
 
 
