@@ -199,6 +199,14 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
                 judge_clips=dict(train=600, validation=200),
                 examples=6,
             ),
-            watermark=dict(strength_db=-12.0, min_db=0.8, max_db=2.5),
+            watermark=dict(
+                strength_db=-13.5,
+                min_db=0.7,
+                max_db=2.5,
+                rows=10.0,
+                sparsity=0.3,
+                least=0.9,
+                most=1.8,
+            ),
         )
     )

@@ -7,8 +7,11 @@ from marking.adversary import _agreement, _best, _on_pattern
 from marking.ours import PERIOD, DepthConfig, Guess
 from marking.sounds import speech
 
+from configs.base import get_config
+from v2a_jax.config import build
+
 RATE = 16000
-DEPTH = DepthConfig(strength_db=-13.0, min_db=0.3, max_db=2.5)
+DEPTH = build(DepthConfig, get_config().watermark)
 
 
 def _mark(wave, key, payload, start):

@@ -6,12 +6,14 @@ import jax
 import numpy as np
 import pytest
 
+from configs.base import get_config
+from v2a_jax.config import build
 from v2a_jax.watermark.embed import embed
 from v2a_jax.watermark.key import Key
 from v2a_jax.watermark.mask import DepthConfig
 from v2a_jax.watermark.payload import to_bits
 
-DEPTH = DepthConfig(strength_db=-12.0, min_db=0.8, max_db=2.5)
+DEPTH = build(DepthConfig, get_config().watermark)
 
 
 def _impacts(seed: int, seconds: float, sample_rate: int = 16000) -> np.ndarray:

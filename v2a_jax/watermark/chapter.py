@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from v2a_jax.errors import UserError
 from v2a_jax.watermark import frontend, grid, payload, search, segments
+from v2a_jax.watermark.blocks import checked
 from v2a_jax.watermark.search import Evidence, Match
 from v2a_jax.watermark.statistic import Searcher, fold, log_p_value
 from v2a_jax.watermark.stretch import IDENTITY
@@ -70,7 +70,7 @@ def chapters(blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[Chapter
     core, overlap = CORE_SECONDS * sample_rate, OVERLAP_SECONDS * sample_rate
     number, held, pieces = 0, 0, []
     for block in blocks:
-        pieces.append(_checked(block))
+        pieces.append(checked(block))
         held += len(pieces[-1])
         while held > core + overlap:
             wave = np.concatenate(pieces)
@@ -80,15 +80,6 @@ def chapters(blocks: Iterable[np.ndarray], sample_rate: int) -> Iterator[Chapter
             pieces, held, number = [wave[core:]], held - core, number + 1
     wave = np.concatenate(pieces) if pieces else np.zeros((0, 1))
     yield Chapter(wave=wave, sample_rate=sample_rate, number=number, last=True)
-
-
-def _checked(block: np.ndarray) -> np.ndarray:
-    block = np.asarray(block)
-    if block.ndim != 2:
-        raise ValueError(f"audio has the shape {block.shape}, not samples by channels")
-    if not np.isfinite(block).all():
-        raise UserError("audio has samples that are not finite numbers")
-    return block
 
 
 def examine(chapter: Chapter, searchers: Sequence[Searcher]) -> Examined:

@@ -84,7 +84,7 @@ def _mark_spectrum(spectrum_TF: Any, sign_TF: Any, sample_rate: int, depth: Dept
     """complex64[...,C,T,F]: what is added to the spectrum: the scaling, and the fill."""
     power_TF = jnp.abs(spectrum_TF) ** 2
     threshold_TF = threshold(power_TF, sample_rate)
-    g_TF = depth_db(power_TF, threshold_TF, depth)
+    g_TF = depth_db(power_TF, threshold_TF, depth, sample_rate)
     scaled_TF = spectrum_TF * jnp.expm1(g_TF * sign_TF * (np.log(10) / 20))
     allowed_TF = threshold_TF * 10 ** (depth.strength_db / 10)
     missing_TF = allowed_TF - power_TF * (10 ** (depth.max_db / 20) - 1) ** 2

@@ -23,7 +23,9 @@ FAINTEST = 1e-3  # and never below this: -240 dB under the wave's peak
 FAINTEST_PEAK = 1e-30  # waves below it count as silence
 SPREAD_FRAMES, SPREAD_ROWS = 19, 5  # extent of the local standard deviation
 SPREAD_FLOOR, CLIP = 0.01, 1.5  # added to it, and the limit after the division
-EXPECTED = DepthConfig(strength_db=-14.5, min_db=0.3, max_db=5.0)
+EXPECTED = DepthConfig(
+    strength_db=-14.5, min_db=0.3, max_db=5.0, rows=10.0, sparsity=0.4, least=0.5, most=3.0
+)
 EARS = 2
 NOISE_PERCENTILE, NOISE_FACTOR = 10, 3.0  # of a row's power over time, and from it to N
 NOISE_FRAMES, NOISY_WEIGHT = 5, 0.15  # mean that P is, and what a frame of noise still weighs
@@ -48,7 +50,7 @@ def spectra(wave: np.ndarray, sample_rate: int) -> Spectra:
         return Spectra(level_JF=empty, depth_JF=empty, sample_rate=sample_rate)
     power_JF = _power(wave, sample_rate, frames, bins)
     allowed_JF = threshold(power_JF, sample_rate, HIGHEST_PITCH)
-    depth_JF = depth_db(power_JF, allowed_JF, EXPECTED)
+    depth_JF = depth_db(power_JF, allowed_JF, EXPECTED, sample_rate)
     return Spectra(level_JF=power_JF**POWER, depth_JF=depth_JF, sample_rate=sample_rate)
 
 

@@ -3,8 +3,12 @@
 Masker j raises the threshold of bin i by P_j · S(z_i - z_j) · 10^(-o_j/10): z in Bark, S falls
 25 dB per Bark below the masker and 12 dB per Bark above it, and keeps energy (Σ_i S = 1). A tonal
 masker hides what is o = 18 dB below it, a noisy one 6 dB; tonality is the spectral flatness within
-about a Bark. With strength s, the gain is g = 20·log10(1 + sqrt(threshold/P · 10^(s/10))), clipped,
-averaged over 3 frames x 3 bins. Works on NumPy and JAX arrays alike.
+about a Bark. With strength s, the gain is g = 20·log10(1 + sqrt(threshold/P · 10^(s/10))), clipped.
+
+A proof takes the sum over many cells. Where a frame's power lies in few rows, A = (ΣP_r)²/ΣP_r² of
+them, few cells are left when noise comes over it; where it lies in many there is plenty. So g is
+multiplied by (rows/A)^sparsity, within limits, then averaged over 3 frames x 3 bins. Works on NumPy
+and JAX arrays alike.
 """
 
 import dataclasses
@@ -24,11 +28,19 @@ SILENCE = 1e-20  # power of a frame's bin far below anything audible; keeps rati
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DepthConfig:
-    """Strength of the mark over the masking threshold, and the limits of its gain."""
+    """Strength of the mark over the masking threshold, and the limits of its gain.
+
+    rows, sparsity  the gain is multiplied by (rows/A)^sparsity where A rows hold a frame's power,
+    least, most     within these limits
+    """
 
     strength_db: float
     min_db: float
     max_db: float
+    rows: float
+    sparsity: float
+    least: float
+    most: float
 
 
 def threshold(power_TF: Any, sample_rate: int, pitch: float = 1.0) -> Any:
@@ -42,12 +54,24 @@ def threshold(power_TF: Any, sample_rate: int, pitch: float = 1.0) -> Any:
     return (power_TF * 10 ** (-offset_db / 10)) @ spread_FF
 
 
-def depth_db(power_TF: Any, threshold_TF: Any, config: DepthConfig) -> Any:
+def depth_db(power_TF: Any, threshold_TF: Any, config: DepthConfig, sample_rate: int) -> Any:
     """The gain g in dB, float[...,T,F]."""
     xp = power_TF.__array_namespace__()
     ratio = threshold_TF / (power_TF + SILENCE) * 10 ** (config.strength_db / 10)
     g = 20 * xp.log10(1 + xp.sqrt(ratio))
-    return _smooth(_smooth(xp.clip(g, config.min_db, config.max_db), -1), -2)
+    g = xp.clip(g, config.min_db, config.max_db)
+    more = (config.rows / _rows_held(power_TF, sample_rate)) ** config.sparsity
+    return _smooth(_smooth(g * xp.clip(more, config.least, config.most), -1), -2)
+
+
+def _rows_held(power_TF: Any, sample_rate: int) -> Any:
+    """float[...,T,1]: in how many rows a frame's power lies, at least 1."""
+    xp = power_TF.__array_namespace__()
+    power_TR = power_TF @ grid.row_means(sample_rate, 1.0, power_TF.shape[-1])
+    peak_T1 = power_TR.max(-1, keepdims=True) + SILENCE
+    share_TR = power_TR / peak_T1
+    squares_T1 = xp.sum(share_TR**2, axis=-1, keepdims=True)
+    return xp.sum(share_TR, axis=-1, keepdims=True) ** 2 / (squares_T1 + SILENCE) + SILENCE
 
 
 @functools.cache

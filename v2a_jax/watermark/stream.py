@@ -9,6 +9,7 @@ import numpy as np
 
 from v2a_jax.errors import UserError
 from v2a_jax.watermark import grid, payload
+from v2a_jax.watermark.blocks import checked
 from v2a_jax.watermark.embed import CONTEXT, FILL_FRAMES, embed_hops
 from v2a_jax.watermark.key import Key
 from v2a_jax.watermark.mask import DepthConfig
@@ -85,11 +86,7 @@ def _pieces(blocks: Iterable[np.ndarray], hop: int) -> Iterator[tuple[np.ndarray
 
 
 def _checked(block: np.ndarray, held: np.ndarray | None) -> np.ndarray:
-    block = np.asarray(block, np.float32)
-    if block.ndim != 2:
-        raise ValueError(f"audio has the shape {block.shape}, not samples by channels")
-    if not np.isfinite(block).all():
-        raise UserError("audio has samples that are not finite numbers")
+    block = checked(np.asarray(block, np.float32))
     if block.size and np.abs(block).max() > LOUDEST:
         raise UserError(f"audio has samples beyond {LOUDEST:.0e} times full scale")
     if held is not None and held.shape[1] != block.shape[1]:
