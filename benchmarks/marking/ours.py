@@ -18,7 +18,7 @@ from v2a_jax.watermark.key import PILOT, Key, Pattern
 from v2a_jax.watermark.mask import DepthConfig
 from v2a_jax.watermark.payload import PAYLOAD_BITS, codewords, to_bits
 from v2a_jax.watermark.search import Evidence
-from v2a_jax.watermark.statistic import Searcher
+from v2a_jax.watermark.statistic import CONSTANT, STATISTICS, Searcher
 from v2a_jax.watermark.stream import mark, mark_blocks
 from v2a_jax.watermark.stretch import IDENTITY
 
@@ -32,6 +32,7 @@ __all__ = [
     "Outcome",
     "detect",
     "detect_blocks",
+    "ears",
     "embedder",
     "heard",
     "log10_p_values",
@@ -40,6 +41,7 @@ __all__ = [
     "outcome",
     "throwaway_key",
     "true_signs",
+    "whole_hypotheses",
 ]
 
 
@@ -111,10 +113,21 @@ class Guess:
         return Pattern(signs=self._signs_KR, slots=np.full_like(self._signs_KR, PILOT))
 
 
+def ears(wave: np.ndarray, sample_rate: int) -> np.ndarray:
+    """float32[2,T,R]: what each ear says of the sign of each cell of a wave."""
+    evidence = Evidence(wave, sample_rate)
+    return evidence.cells(IDENTITY, 0, evidence.frames, 1)
+
+
 def heard(wave: np.ndarray, sample_rate: int) -> np.ndarray:
     """float32[T,R]: what each cell of a wave says of its sign, as anyone can compute it."""
-    evidence = Evidence(wave, sample_rate)
-    return evidence.cells(IDENTITY, 0, evidence.frames, 1)[0]
+    return ears(wave, sample_rate)[0]
+
+
+def whole_hypotheses() -> float:
+    """What the chance of a T is multiplied by, where a clip is searched as a whole."""
+    tried = STATISTICS * search.tried(search.WHOLE) * PERIOD << PAYLOAD_BITS
+    return CONSTANT * tried / math.exp(search.log_shares()[search.WHOLE])
 
 
 def true_signs(key: Key, payload: int) -> np.ndarray:

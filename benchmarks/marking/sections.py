@@ -10,6 +10,7 @@ from marking import (
     adversary,
     audibility,
     audiowmark,
+    bound,
     calibration,
     clicks,
     pieces,
@@ -83,6 +84,12 @@ def _survival(run: Run, section: str, note: str) -> Result:
     return Result(rows={section: rows}, text=text, verdicts=targets.judge(rows))
 
 
+def bounded(run: Run) -> Result:
+    """What the best weights would find under noise, beside ours."""
+    rows = run.spread("bound", functools.partial(bound.compare, run.settings), run.tasks)
+    return Result(rows={"bound": rows}, text=bound.report(rows), verdicts=[])
+
+
 def heard(run: Run) -> Result:
     """What the mark changes, and what it adds before clicks."""
     work = functools.partial(audibility.listen, run.settings)
@@ -147,6 +154,7 @@ def fast(run: Run) -> Result:
 SECTIONS: dict[str, Callable[[Run], Result]] = {
     "attacks": attacks,
     "mixes": mixes,
+    "bound": bounded,
     "audibility": heard,
     "calibration": calibrated,
     "segments": segments,

@@ -14,13 +14,13 @@ from scipy import fft, special
 from v2a_jax.watermark import grid, payload
 from v2a_jax.watermark.key import PILOT, Key
 
-_CONSTANT = 3.178
-_STATISTICS = 2
+CONSTANT = 3.178
+STATISTICS = 2
 
 
 def log_p_value(t: float, hypotheses: int) -> float:
     """Natural logarithm of the bound on the chance of a T this large among so many hypotheses."""
-    return min(0.0, float(np.log(_CONSTANT * hypotheses) + special.log_ndtr(-t)))
+    return min(0.0, float(np.log(CONSTANT * hypotheses) + special.log_ndtr(-t)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class Searcher:
         soft = np.bincount(slots_TR.ravel(), signed_TR.ravel(), minlength=PILOT + 1)
         number, sent = payload.decode(soft[:PILOT])
         square_TR = folded_TR.astype(np.float64) ** 2
-        hypotheses = _STATISTICS * tried * grid.PERIOD
+        hypotheses = STATISTICS * tried * grid.PERIOD
         pilots = _ratio(soft[PILOT], square_TR[slots_TR == PILOT].sum())
         everything = _ratio(soft[PILOT] + sent @ soft[:PILOT], square_TR.sum())
         log_p = min(
