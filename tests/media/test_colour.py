@@ -3,7 +3,7 @@
 import av
 import numpy as np
 import pytest
-from av.video.reformatter import ColorPrimaries, ColorTrc
+from av.video.reformatter import ColorPrimaries, ColorTrc, VideoReformatter
 
 from v2a_jax.media.colour import hlg_light, pq_code, pq_light, tone_mapped
 from v2a_jax.media.picture import geometry, render
@@ -35,7 +35,7 @@ def painted(rgb, matrix, *, full=False, bits=8, size=(64, 64), transfer=2, prima
 def shown(frame):
     """The colour in the middle of the picture, as R, G and B in [0, 255]."""
     shape = geometry(frame, None, size=32, max_pixels=1 << 30, path="test")
-    return render(frame, shape, path="test")[16, 16].astype(int)
+    return render(frame, shape, scaler=VideoReformatter(), path="test")[16, 16].astype(int)
 
 
 @pytest.mark.parametrize("bits", [8, 10])

@@ -23,7 +23,14 @@ from v2a_jax.media.wire import BadMessage, Link, Message
 # -P: the folder in which the program is run is no place to import from.
 COMMAND = (sys.executable, "-P", "-m", "v2a_jax.media.worker")
 # One thread at most when it forks; decoders take theirs afterwards.
-ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+# Decoders open and close much that is alike: memory they gave back they would soon ask for again.
+MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 28),
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 25),
+    "MALLOC_TOP_PAD_": str(1 << 22),
+}
+ENVIRONMENT = {**THREADS, **MEMORY}
 SECRETS = ("V2A_WATERMARK_KEY",)  # variables that a decoder has no business to know
 PATIENCE = 10.0  # seconds until a helper says how a decoder ended, or ends itself
 

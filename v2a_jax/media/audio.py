@@ -78,7 +78,7 @@ def heard(
         begin = max(0, round(start * rate) // stretch(rate) - 1) * stretch(rate)
         pieces = on_clock(blocks, rate, origin, begin=begin, path=path, limits=limits)
         layout = _layout(stream)
-        if channels:
+        if channels and (channels, first.samples_NC.shape[1]) != (1, 1):  # mono is mixed already
             pieces = mixed(pieces, layout=layout, channels=channels, sample_rate=rate)
         last = None if end is None else round(end * rate)
         yield Sound(
@@ -160,7 +160,9 @@ def _samples(frame: AudioFrame) -> np.ndarray:
         raise UserError(f"audio samples of format {frame.format.name} are not supported")
     dtype, channels = np.dtype(format_dtypes[frame.format.name]), frame.layout.nb_channels
     # Not frame.to_ndarray, which takes what follows the eighth plane in memory for a ninth one.
-    if frame.format.is_planar:
+    if channels == 1:
+        data = np.frombuffer(AudioPlane(frame, 0), dtype, frame.samples)[:, None]
+    elif frame.format.is_planar:
         planes = [AudioPlane(frame, index) for index in range(channels)]
         data = np.stack([np.frombuffer(plane, dtype, frame.samples) for plane in planes], axis=1)
     else:

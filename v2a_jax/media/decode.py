@@ -187,7 +187,8 @@ def _pictures(
     """The pictures `part` of the grid."""
     if part:
         told, which = dataclasses.asdict(info), [part.start, part.stop]
-        yield from decoder.ask("pictures", info=told, fps=fps, size=size, part=which)
+        for pictures_FHWC in decoder.ask("pictures", info=told, fps=fps, size=size, part=which):
+            yield from pictures_FHWC
 
 
 def _clip_audio(

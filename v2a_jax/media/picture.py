@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace, Interpolation
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 
 from v2a_jax.errors import UserError
 from v2a_jax.media.colour import is_ordinary, to_ordinary
@@ -85,12 +85,17 @@ def _turn(frame: VideoFrame) -> tuple[bool, bool, bool]:
     return False, a < 0, d < 0
 
 
-def render(frame: VideoFrame, shape: Geometry, *, path: str | os.PathLike) -> np.ndarray:
-    """The frame as shown: uint8[H,W,3]; UserError when its pixels are of an unknown kind."""
+def render(
+    frame: VideoFrame, shape: Geometry, *, scaler: VideoReformatter, path: str | os.PathLike
+) -> np.ndarray:
+    """The frame as shown: uint8[H,W,3]; UserError when its pixels are of an unknown kind.
+
+    One `scaler` serves all frames of a video: preparing it costs more than a small picture does.
+    """
     if is_ordinary(frame):
-        picture_HWC = _scaled(frame, shape, "rgb24", path)
+        picture_HWC = _scaled(frame, shape, "rgb24", scaler, path)
     else:
-        picture_HWC = to_ordinary(_scaled(frame, shape, "rgb48le", path), frame)
+        picture_HWC = to_ordinary(_scaled(frame, shape, "rgb48le", scaler, path), frame)
     if shape.transpose:
         picture_HWC = picture_HWC.transpose(1, 0, 2)
     if shape.mirror_x:
@@ -100,18 +105,26 @@ def render(frame: VideoFrame, shape: Geometry, *, path: str | os.PathLike) -> np
     return np.ascontiguousarray(_centre(picture_HWC, *shape.shown))
 
 
-def _scaled(frame: VideoFrame, shape: Geometry, pixels: str, path: str | os.PathLike) -> np.ndarray:
+def _scaled(
+    frame: VideoFrame,
+    shape: Geometry,
+    pixels: str,
+    scaler: VideoReformatter,
+    path: str | os.PathLike,
+) -> np.ndarray:
     """The stored picture, scaled, as R, G and B."""
     width, height = shape.scaled
     shrinks = width * height < frame.width * frame.height
     try:
-        return frame.to_ndarray(
+        return scaler.reformat(
+            frame,
             format=pixels,
             width=width,
             height=height,
             src_colorspace=_matrix(frame),
             interpolation=Interpolation.AREA if shrinks else Interpolation.BICUBIC,
-        )
+            threads=1,  # where the machine is busy, or pictures are small, more cost more
+        ).to_ndarray()
     except MemoryError:
         raise
     except (FFmpegError, ValueError) as error:

@@ -6,18 +6,21 @@ part of it.
 """
 
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from av.packet import Packet
+from av.video.frame import VideoFrame
 
 from v2a_jax.errors import UserError
 from v2a_jax.media.picture import geometry
 from v2a_jax.media.source import (
     MediaLimits,
     audio_stream,
-    frames_from,
+    decode_packet,
+    decoded,
     open_source,
     packets,
     require_video,
@@ -71,14 +74,19 @@ class Span:
 
 def examine(path: str | os.PathLike, *, limits: MediaLimits) -> MediaInfo:
     """Reads all packets and decodes one frame; UserError when there is no video to be shown."""
+    frames: list[VideoFrame] = []
     with open_source(path, limits) as container:
         stream = require_video(container, path)
         audio = audio_stream(container)
         rate = stream.average_rate or stream.guessed_rate or FALLBACK_RATE
-        span = video_span(packets(container, stream), rate=rate)
+        stream.thread_count = 1  # more would first take a packet each
+        span = video_span(_watched(packets(container, stream), frames), rate=rate)
         if span is None:
             raise UserError(f"{path}: its video stream is empty")
         _check_limits(path, span, limits)
+        frame = next(itertools.chain(frames, decoded(stream, ())), None)
+        if frame is None:
+            raise UserError(f"{path}: no frame of its video can be decoded")
         return MediaInfo(
             container=container.format.name,
             codec=stream.codec_context.codec.canonical_name,
@@ -90,24 +98,26 @@ def examine(path: str | os.PathLike, *, limits: MediaLimits) -> MediaInfo:
             has_audio=audio is not None,
             audio_rate=audio.rate if audio else 0,
             audio_channels=audio.channels if audio else 0,
-            **_first_picture(path, limits),
+            **_shown(frame, stream.sample_aspect_ratio, path, limits),
         )
 
 
 def video_span(found: Iterable[Packet], *, rate: Fraction) -> Span | None:
     """The span that video packets cover; None when there are none."""
-    start = end = None
+    start = end = tick = None  # times count ticks: whole numbers, where packets tell all
     frames = shown = 0
     for count, packet in enumerate(found, start=1):
         if packet.is_discard:
             continue
-        frames, shown = frames + 1, count
+        frames, shown, tick = frames + 1, count, tick or packet.time_base
         time = packet.pts if packet.pts is not None else packet.dts
-        begins = time * packet.time_base if time is not None else end or Fraction(0)
-        ends = begins + ((packet.duration or 0) * packet.time_base or 1 / rate)
+        begins = time if time is not None else end or 0
+        ends = begins + (packet.duration or 1 / (rate * tick))
         start = begins if start is None else min(start, begins)
         end = ends if end is None else max(end, ends)
-    return Span(start=start, end=end, frames=frames, packets=shown) if frames else None
+    return (
+        Span(start=start * tick, end=end * tick, frames=frames, packets=shown) if frames else None
+    )
 
 
 def _check_limits(path: str | os.PathLike, span: Span, limits: MediaLimits) -> None:
@@ -118,21 +128,19 @@ def _check_limits(path: str | os.PathLike, span: Span, limits: MediaLimits) -> N
         raise UserError(f"{path}: {seconds:.1f} s, over the limit of {limits.max_seconds:.1f} s")
 
 
-def _first_picture(path: str | os.PathLike, limits: MediaLimits) -> dict[str, int]:
-    """Width, height and rotation as shown."""
-    with frames_from(path, lambda opened: require_video(opened, path), None, limits) as found:
-        stream, frames = found
-        frame = next(frames, None)
-        if frame is None:
-            raise UserError(f"{path}: no frame of its video can be decoded")
-        shape = geometry(
-            frame,
-            stream.sample_aspect_ratio,
-            size=None,
-            max_pixels=limits.max_pixels,
-            path=path,
-        )
-        # FFmpeg counts anticlockwise.
-        rotation = round(-frame.rotation / 90) * 90 % 360
+def _watched(found: Iterable[Packet], frames: list[VideoFrame]) -> Iterator[Packet]:
+    """The packets; on the way they are decoded until there are `frames`."""
+    for packet in found:
+        if not frames:
+            frames += decode_packet(packet)
+        yield packet
+
+
+def _shown(
+    frame: VideoFrame, aspect: Fraction | None, path: str | os.PathLike, limits: MediaLimits
+) -> dict[str, int]:
+    """Width, height and rotation of a frame as it is shown."""
+    shape = geometry(frame, aspect, size=None, max_pixels=limits.max_pixels, path=path)
     width, height = shape.shown
+    rotation = round(-frame.rotation / 90) * 90 % 360  # FFmpeg counts anticlockwise
     return dict(width=width, height=height, rotation=rotation)

@@ -63,6 +63,7 @@ LIMITS = MediaLimits(
 # Seconds before the wanted time at which a keyframe is looked for, one after the other: containers
 # without an index find a place, not a keyframe.
 SEEK_MARGINS = (0.0, 2.0, 10.0, 30.0)
+SMALL_PIXELS = 1 << 17  # of a picture for which more threads cost more than they gain
 UNTIMED = "mpeg"  # the format whose frames do not all carry a time: they must be counted
 
 
@@ -162,11 +163,13 @@ def frames_from(
                 return
     with open_source(path, limits) as container:
         stream = _threaded(choose(container))
-        yield stream, _decoded(stream, packets(container, stream))
+        yield stream, decoded(stream, packets(container, stream))
 
 
 def _threaded(stream: Stream) -> Stream:
-    stream.thread_type = "AUTO"
+    """Decoders take a thread for each core, where there is enough for them to do."""
+    large = stream.type == "video" and stream.width * stream.height > SMALL_PIXELS
+    stream.thread_type, stream.thread_count = "AUTO", 0 if large else 1
     return stream
 
 
@@ -181,23 +184,24 @@ def _sought(container: InputContainer, stream: Stream, time: float) -> Iterator[
         key = next(found, None)
         if key is None or key.pts is None or key.pts * key.time_base > time:
             continue
-        frames = _decoded(stream, itertools.chain([key], found))
+        frames = decoded(stream, itertools.chain([key], found))
         first = next(frames, None)
         if first is not None and first.pts is not None and first.time <= time:
             return itertools.chain([first], frames)
     return None
 
 
-def _decoded(stream: Stream, found: Iterable[Packet]) -> Iterator[Frame]:
+def decoded(stream: Stream, found: Iterable[Packet]) -> Iterator[Frame]:
     """Frames of one stream in order of presentation; a packet that does not decode is skipped."""
     for packet in found:
-        yield from _decode(packet)
+        yield from decode_packet(packet)
     flush = Packet()
     flush.stream, flush.time_base = stream, stream.time_base
-    yield from _decode(flush)
+    yield from decode_packet(flush)
 
 
-def _decode(packet: Packet) -> list[Frame]:
+def decode_packet(packet: Packet) -> list[Frame]:
+    """Frames that a packet completes; none where it does not decode."""
     try:
         return packet.decode()
     except MemoryError:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from av.frame import Frame
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 
 from v2a_jax.errors import UserError
 from v2a_jax.media.picture import geometry, render
@@ -55,13 +56,13 @@ def pictures(
     time = info.start + part.start / fps if part.start else None
     with frames_from(path, lambda container: require_video(container, path), time, limits) as found:
         stream, frames = found
-        chosen, shape, picture = None, None, None
+        chosen, shape, picture, scaler = None, None, None, VideoReformatter()
         for frame in _nearest(_timed(frames, info), fps=fps, part=part, path=path):
             if shape is None:
                 aspect = stream.sample_aspect_ratio
                 shape = geometry(frame, aspect, size=size, max_pixels=limits.max_pixels, path=path)
             if frame is not chosen:
-                chosen, picture = frame, render(frame, shape, path=path)
+                chosen, picture = frame, render(frame, shape, scaler=scaler, path=path)
                 picture.flags.writeable = False
             yield picture
 

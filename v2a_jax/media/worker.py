@@ -2,8 +2,8 @@
 
 It is started once by `apart`, over whose socket come requests: each is a pair of descriptors, of a
 link on which tasks are asked for and answered, and of a lifeline. When the lifeline is cut the
-fork is killed; when the fork ends, its exit status is written on the lifeline. No file is touched
-here before the fork, so that a file can harm no other.
+fork is killed; when the fork ends, its exit status is written on the lifeline. No foreign file is
+touched here before the fork, so that a file can harm no other.
 """
 
 import contextlib
@@ -20,11 +20,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
+import numpy as np
+
 from v2a_jax.errors import UserError
 from v2a_jax.media import audio, probe, video
+from v2a_jax.media.blocks import BLOCK, sized
 from v2a_jax.media.probe import MediaInfo
 from v2a_jax.media.source import MediaLimits
-from v2a_jax.media.wire import Link, Message
+from v2a_jax.media.warm import warm
+from v2a_jax.media.wire import BUFFER, Link, Message
 
 MAX_FILES = 1024
 
@@ -52,7 +56,20 @@ def perform(path: str, limits: MediaLimits, *, task: str, **wanted: Any) -> Iter
 def _pictures(
     path: str, limits: MediaLimits, *, info: dict[str, Any], part: list[int], **shape: Any
 ) -> Iterator[Message]:
-    yield from video.pictures(path, MediaInfo(**info), part=range(*part), limits=limits, **shape)
+    found = video.pictures(path, MediaInfo(**info), part=range(*part), limits=limits, **shape)
+    yield from _together(found)
+
+
+def _together(pictures: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """The pictures as arrays uint8[n,H,W,3]: a message costs as much as many small pictures."""
+    held: list[np.ndarray] = []
+    for picture_HWC in pictures:
+        held.append(picture_HWC)
+        if len(held) * picture_HWC.nbytes >= BUFFER:
+            yield np.stack(held) if len(held) > 1 else picture_HWC[None]
+            held = []
+    if held:
+        yield np.stack(held)
 
 
 def _sound(
@@ -65,7 +82,7 @@ def _sound(
         if sound is None:
             return
         yield {name: getattr(sound, name) for name in ("rate", "channels", "layout", "start")}
-        yield from sound.blocks
+        yield from sized(sound.blocks, BLOCK)
 
 
 def serve(control: socket.socket, tasks: Tasks) -> None:
@@ -182,4 +199,5 @@ def main(tasks: Tasks = perform) -> None:
 
 
 if __name__ == "__main__":
+    warm(perform)
     main()
