@@ -27,6 +27,7 @@ WORLD = dict(
 PREPARE = dict(
     seconds=8.0,
     min_seconds=1.0,
+    boundaries="windows",
     fps=FPS,
     size=96,
     sample_rate=16000,
@@ -35,9 +36,38 @@ PREPARE = dict(
     filters=("silent", "still"),
     silence_db=-80.0,
     stillness=2,
+    annotators=("sidecar", "labels"),
     policy="any",
     shard_clips=64,
 )
+
+# What `v2a audit` takes for a fault; `data_pipelines/audit/config.py` says what each bound is of.
+AUDIT = dict(
+    stillness=2,
+    still_share=0.95,
+    black_level=20,
+    black_share=0.5,
+    silence_db=-60.0,
+    silent_share=0.98,
+    clipped_share=0.001,
+    constant=0.02,
+    bandwidth=0.6,
+    offset_seconds=0.2,
+    offset_confidence=0.15,
+    picture_bits=0.15,
+    sound_bits=0.2,
+    repeated_share=0.1,
+    transcript_share=0.5,
+    policy="research",
+    pictures=6,
+    chunk_clips=32,
+)
+
+# How `v2a prepare` asks an endpoint for annotations; times are in seconds.
+ENDPOINT = dict(requests_a_minute=60.0, timeout=120.0, attempts=6, backoff=1.0)
+
+# How `v2a encode` works when nothing else is said.
+ENCODE = dict(shard_clips=512, batch=16)
 
 
 def model() -> dict:

@@ -8,6 +8,8 @@ from v2a_jax.errors import UserError
 
 MODALITIES = ("video", "audio")
 FILTERS = ("silent", "still")
+BOUNDARIES = ("windows", "shots")
+ANNOTATORS = ("sidecar", "labels", "describe", "endpoint")
 _BOUNDS = {
     "seconds": (0.1, 600.0),
     "stride": (0.1, 600.0),
@@ -20,6 +22,7 @@ _BOUNDS = {
     "stillness": (0, 255),
     "shard_clips": (1, 100_000),
 }
+_CHOICES = {"require": MODALITIES, "filters": FILTERS, "annotators": ANNOTATORS}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,11 +31,14 @@ class PrepareConfig:
 
     seconds, stride       length of a window, and from one's beginning to the next's
     min_seconds           what is shorter is dropped
+    boundaries            `shots`: a window ends where its shot does, and the next begins with one
     fps, size             of the video; `size` is its width and height in pixels
     sample_rate, channels of the audio
     require               modalities without which a clip is dropped
     filters               `silent`: no sample's level is over `silence_db` (dB of full scale);
                           `still`: no pixel changes by more than `stillness` (of 255)
+    annotators            who tells of a window, in order: the first that tells a field has it
+    endpoint, endpoint_model   address and model that the annotator `endpoint` asks; '' without it
     policy                what the provenance of a clip must allow
     shard_clips           clips of the source in one shard
     """
@@ -40,6 +46,7 @@ class PrepareConfig:
     seconds: float
     stride: float
     min_seconds: float
+    boundaries: str
     fps: int
     size: int
     sample_rate: int
@@ -48,6 +55,9 @@ class PrepareConfig:
     filters: tuple[str, ...]
     silence_db: float
     stillness: int
+    annotators: tuple[str, ...]
+    endpoint: str
+    endpoint_model: str
     policy: str
     shard_clips: int
 
@@ -63,10 +73,20 @@ def validate(config: PrepareConfig) -> None:
         value = getattr(config, name)
         if not (math.isfinite(value) and low <= value <= high):
             raise UserError(f"prepare: {name} is {value}; it must lie in [{low}, {high}]")
-    for name, known in (("require", MODALITIES), ("filters", FILTERS)):
-        unknown = [one for one in getattr(config, name) if one not in known]
-        if unknown:
-            raise UserError(f"prepare: {name} has '{unknown[0]}'; there are {', '.join(known)}")
+    for name, known in _CHOICES.items():
+        given = getattr(config, name)
+        wrong = [one for one in given if one not in known or given.count(one) > 1]
+        if wrong:
+            raise UserError(
+                f"prepare: {name} has '{wrong[0]}'; there are {', '.join(known)}, each once"
+            )
+    if config.boundaries not in BOUNDARIES:
+        raise UserError(
+            f"prepare: boundaries is '{config.boundaries}', not {' or '.join(BOUNDARIES)}"
+        )
+    asks = "endpoint" in config.annotators
+    if bool(config.endpoint) != asks or bool(config.endpoint_model) != asks:
+        raise UserError("prepare: the annotator endpoint, its address and its model go together")
     if config.min_seconds > config.seconds:
         raise UserError("prepare: min_seconds is over seconds, so that no window would be left")
     check_policy(config.policy)

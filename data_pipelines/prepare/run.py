@@ -16,7 +16,8 @@ from typing import Any
 import tqdm
 
 from data_pipelines import records, sources
-from data_pipelines.prepare.annotate import Annotator, LabelCaption, Sidecar
+from data_pipelines.annotate.chat import Service
+from data_pipelines.annotate.choose import make_annotators
 from data_pipelines.prepare.config import PrepareConfig, validate
 from data_pipelines.prepare.plan import PLAN, Plan, make_plan
 from data_pipelines.prepare.retention import Retention
@@ -28,8 +29,8 @@ from v2a_jax.errors import UserError
 from v2a_jax.media.files import atomic_output
 
 DATA = "data"
-DROPPED, RETENTION = "dropped.jsonl", "retention.json"
-ANNOTATORS: tuple[Annotator, ...] = (Sidecar(), LabelCaption())
+ANSWERS = "answers"
+DROPPED, UNTOLD, RETENTION = "dropped.jsonl", "untold.jsonl", "retention.json"
 Runner = Callable[[Callable[[int], int], Iterable[int]], Iterator[int]]
 
 
@@ -69,25 +70,33 @@ class Corpus:
 
 
 def prepare(
-    corpus: Corpus, out: Path, config: PrepareConfig, *, run: Runner, progress: bool
+    corpus: Corpus,
+    out: Path,
+    config: PrepareConfig,
+    *,
+    run: Runner,
+    progress: bool,
+    service: Service | None = None,
 ) -> list[dict[str, Any]]:
     """Makes the dataset `out`, or goes on with it; returns the stages of the retention table.
 
-    `run` maps a function over the shards. UserError for a bad config or source, when `out` is there
-    already, when another process prepares it, or when no clip is left.
+    `run` maps a function over the shards; `service` is how the annotator `endpoint` asks. UserError
+    for a bad config or source, when `out` is there already, when another process prepares it, when
+    the endpoint does not answer, or when no clip is left.
     """
     validate(config)
     out, corpus = out.absolute(), corpus.absolute()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: exists already and is not an empty folder")
     folder = out.with_name(f".{out.name}.prepare")
+    annotators = make_annotators(config, service, folder / ANSWERS)
     with _held(folder):
         plan = _planned(corpus, folder, config)
         make = ShardMaker(
             folder=folder,
             data=folder / DATA,
             config=config,
-            annotators=ANNOTATORS,
+            annotators=annotators,
             shards=len(plan.sizes()),
             root=str(corpus.media_folder),
             withdrawn=_withdrawn(corpus),
@@ -149,6 +158,7 @@ def _publish(plan: Plan, make: ShardMaker, out: Path) -> list[dict[str, Any]]:
     ledger.write(make.data / ledger.LEDGER, (row for note in notes for row in note.assets))
     _write_lines(make.data / INDEX, (entry for note in notes for entry in note.index))
     _write_lines(make.data / DROPPED, _all_dropped(plan, notes))
+    _write_lines(make.data / UNTOLD, (row for note in notes for row in note.untold))
     with atomic_output(make.data / RETENTION) as file:
         file.write(json.dumps(stages, indent=1).encode() + b"\n")
     config = dataclasses.asdict(make.config)

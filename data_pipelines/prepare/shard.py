@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from data_pipelines import records, schema
-from data_pipelines.prepare.annotate import Annotator, View, annotations
+from data_pipelines.annotate.protocol import Annotator, View, annotations
+from data_pipelines.prepare.boundaries import shots_of
 from data_pipelines.prepare.config import PrepareConfig
 from data_pipelines.prepare.media import Media, open_media
 from data_pipelines.prepare.plan import Plan
@@ -31,13 +32,17 @@ TOOL = {"tool": "v2a prepare", "version": "1"}
 
 @dataclasses.dataclass(kw_only=True)
 class Note:
-    """What became of a shard's clips: counts, rows of the ledger and index, and all drops."""
+    """What became of a shard's clips: counts, rows of the ledger and index, and all drops.
+
+    `untold` are the windows of which an annotator failed to tell; they are kept.
+    """
 
     clips: int = 0
     windows: int = 0
     assets: list[ledger.Row] = dataclasses.field(default_factory=list)
     index: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     dropped: list[dict[str, str]] = dataclasses.field(default_factory=list)
+    untold: list[dict[str, str]] = dataclasses.field(default_factory=list)
     summary: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
@@ -87,7 +92,7 @@ class ShardMaker:
             note.clips += 1
             with _noting(note, clip, clip.media):
                 media = self._admitted(clip)
-                for window in cut(clip, media.duration, self.config):
+                for window in self._windows(clip, media):
                     note.windows += 1
                     with _noting(note, clip, f"{clip.media}@{window.start:.3f}"):
                         record = self._record(clip, media, window)
@@ -112,6 +117,13 @@ class ShardMaker:
             if not getattr(media, f"has_{name}"):
                 raise _Drop("probe", f"no {name}")
         return media
+
+    def _windows(self, clip: SourceClip, media: Media) -> list[Window]:
+        try:
+            changes = shots_of(clip, media, self.config)
+        except (UserError, RuntimeError) as error:
+            raise _Drop("probe", "unreadable", str(error)) from error
+        return cut(clip, media.duration, self.config, changes)
 
     def _record(self, clip: SourceClip, media: Media, window: Window) -> schema.ClipRecord:
         """Decoding, filters and annotators: one window as a record."""
@@ -140,6 +152,8 @@ class ShardMaker:
         made = TOOL | {"args_sha256": hashlib.sha256(told.encode()).hexdigest()}
         if not note.index or note.index[-1]["clip"] != clip.provenance_id:
             note.assets.append(ledger.asset_row(clip, media.asset, [made], root=self.root))
+        for origin, fault in record.meta["faults"].items():
+            note.untold.append({"record": record.provenance, "origin": origin, "fault": fault})
         captions = list(dict.fromkeys(text for text in record.captions.values() if text))
         entry = {
             "clip": clip.provenance_id,
@@ -158,6 +172,7 @@ def _encode(view: View, asset: str, told: dict[str, Any]) -> schema.ClipRecord:
         "asset": asset,
         "start": view.window.start,
         "told": told.pop("told"),
+        "faults": told.pop("faults"),
     }
     return schema.ClipRecord(
         video=view.video,

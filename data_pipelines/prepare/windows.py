@@ -1,7 +1,9 @@
-"""Cutting clips into windows on the frame grid, and telling which of them are of no use."""
+"""Windows of clips, on the frame grid and within shots; and which of them are of no use."""
 
 import dataclasses
+import itertools
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,33 +17,60 @@ _SHORTFALL = 0.5  # seconds that a whole video may lack of a part's end
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Window:
-    """`frames` frames from `start` (seconds of the media) on, `offset` seconds into the clip."""
+    """`frames` frames from `start` (seconds of the media) on, `offset` seconds into the clip.
+
+    `whole`: it holds all of the clip.
+    """
 
     start: float
     offset: float
     frames: int
+    whole: bool
 
 
-def cut(clip: SourceClip, duration: float, config: PrepareConfig) -> list[Window]:
-    """Windows of the clip, from its beginning on; the last may be shorter than the rest.
+def cut(
+    clip: SourceClip, duration: float, config: PrepareConfig, changes: Sequence[float] = ()
+) -> list[Window]:
+    """Windows of the clip's shots, from each one's beginning on; the last may be shorter.
 
-    Windows below `min_seconds` are among them: dropping is for the caller to tell.
+    `changes` are times of the media at which a shot begins, ascending; without them the clip is
+    one. Windows below `min_seconds` are among them: dropping is for the caller to tell.
     """
-    begin, end = _part(clip, duration)
-    windows, count = [], 0
-    while (place := begin + count * config.stride) < end - _EPSILON or count == 0:
-        start = round(place * config.fps) / config.fps
+    begin, end = part(clip, duration)
+    first = _on_grid(begin, config)
+    total = math.floor((end - first) * config.fps + _EPSILON)
+    inner = sorted({_on_grid(time, config) for time in changes})
+    edges = [begin, *(time for time in inner if first < time < end), end]
+    return [
+        Window(start=start, offset=start - begin, frames=frames, whole=frames >= total)
+        for shot in itertools.pairwise(edges)
+        for start, frames in _within(shot, config)
+    ]
+
+
+def _on_grid(time: float, config: PrepareConfig) -> float:
+    """The time of the nearest frame."""
+    return round(time * config.fps) / config.fps
+
+
+def _within(shot: tuple[float, float], config: PrepareConfig) -> Iterator[tuple[float, int]]:
+    """Start and frames of each window of a shot: at least one, though it may have no frame."""
+    begin, end = shot
+    for count in itertools.count():
+        start = _on_grid(begin + count * config.stride, config)
         left = math.floor((end - start) * config.fps + _EPSILON)
-        frames = max(0, min(config.frames, left))
-        windows.append(Window(start=start, offset=start - begin, frames=frames))
-        if frames < config.frames or left == config.frames:
-            break
-        count += 1
-    return windows
+        if count and left <= 0:
+            return
+        yield start, max(0, min(config.frames, left))
+        if left <= config.frames:
+            return
 
 
-def _part(clip: SourceClip, duration: float) -> tuple[float, float]:
-    """The clip's part of the media: all of a file that ends too early to have been cut from."""
+def part(clip: SourceClip, duration: float) -> tuple[float, float]:
+    """Seconds of the media at which the clip begins and ends.
+
+    A file that ends too early to have been cut from is the clip, all of it.
+    """
     if clip.end is None:
         return min(clip.start, duration), duration
     if clip.end > duration + _SHORTFALL:

@@ -50,6 +50,7 @@ def prepare_config():
             "seconds": 0.64,
             "stride": 0.64,
             "min_seconds": 0.2,
+            "boundaries": "windows",
             "fps": 25,
             "size": 32,
             "sample_rate": 16000,
@@ -58,6 +59,9 @@ def prepare_config():
             "filters": (),
             "silence_db": -80.0,
             "stillness": 2,
+            "annotators": ("sidecar", "labels"),
+            "endpoint": "",
+            "endpoint_model": "",
             "policy": "any",
             "shard_clips": 2,
         }
@@ -70,9 +74,10 @@ def prepare_config():
 def prepared(prepare_config):
     """prepared(path, out, source=.., workers=.., **config): the stages of the retention table."""
 
-    def make(path, out, source="folder", workers=1, media=None, ledger=None, rights=None, **config):
-        corpus = Corpus(source=source, path=path, media=media, ledger=ledger, rights=rights)
+    def make(path, out, source="folder", workers=1, service=None, **given):
+        about = {name: given.pop(name, None) for name in ("media", "ledger", "rights")}
+        corpus, config = Corpus(source=source, path=path, **about), prepare_config(**given)
         run = functools.partial(run_pool, workers=workers)
-        return prepare(corpus, out, prepare_config(**config), run=run, progress=False)
+        return prepare(corpus, out, config, run=run, progress=False, service=service)
 
     return make

@@ -2,6 +2,9 @@
 
 v2a prepare --source=folder --input=videos --out=data/train
 v2a prepare --source=vggsound --input=vggsound.csv --media=clips --split=train --out=data/vgg
+v2a prepare --source=folder --input=films --out=data/films --boundaries=shots --annotators=describe
+
+The annotator `endpoint` asks a model at --endpoint; the key to it is in V2A_ENDPOINT_KEY.
 
 Killed, it goes on when it is called again. With --engine=beam, Apache Beam runs the shards, here or
 on a cluster that shares the folders; what follows `--` are Beam's own flags.
@@ -13,12 +16,13 @@ import pathlib
 
 from absl import flags
 
-from configs.base import PREPARE
+from configs.base import ENDPOINT, PREPARE
 from data_pipelines import sources
-from data_pipelines.prepare.config import PrepareConfig
+from data_pipelines.annotate.chat import Service
+from data_pipelines.prepare.config import ANNOTATORS, BOUNDARIES, PrepareConfig
 from data_pipelines.prepare.pool import run_pool
 from data_pipelines.prepare.retention import as_text
-from data_pipelines.prepare.run import DROPPED, Corpus, Runner, prepare
+from data_pipelines.prepare.run import DROPPED, UNTOLD, Corpus, Runner, prepare
 from data_pipelines.provenance.ledger import ledger_path
 from data_pipelines.provenance.policy import POLICIES
 from v2a_jax.bin.main import launch, no_more
@@ -32,12 +36,26 @@ _SPLIT = flags.DEFINE_string("split", "", "only clips of this split; given to th
 _SECONDS = flags.DEFINE_float("seconds", PREPARE["seconds"], "length of a window")
 _STRIDE = flags.DEFINE_float("stride", None, "between windows' beginnings (default: --seconds)")
 _MIN_SECONDS = flags.DEFINE_float("min_seconds", PREPARE["min_seconds"], "shorter ones are dropped")
+_BOUNDARIES = flags.DEFINE_enum(
+    "boundaries", PREPARE["boundaries"], BOUNDARIES, "windows over all, or within shots alone"
+)
 _FPS = flags.DEFINE_integer("fps", PREPARE["fps"], "frames a second")
 _SIZE = flags.DEFINE_integer("size", PREPARE["size"], "width and height in pixels")
 _SAMPLE_RATE = flags.DEFINE_integer("sample_rate", PREPARE["sample_rate"], "of the audio, in Hz")
 _CHANNELS = flags.DEFINE_integer("channels", PREPARE["channels"], "of the audio: 1 or 2")
 _REQUIRE = flags.DEFINE_list("require", list(PREPARE["require"]), "what a clip must have")
 _FILTERS = flags.DEFINE_list("filters", list(PREPARE["filters"]), "what is dropped: silent, still")
+_ANNOTATORS = flags.DEFINE_list(
+    "annotators", list(PREPARE["annotators"]), f"in order of rank, of: {', '.join(ANNOTATORS)}"
+)
+_ENDPOINT = flags.DEFINE_string("endpoint", "", "OpenAI-compatible base address: https://host/v1")
+_MODEL = flags.DEFINE_string("endpoint_model", "", "model that --endpoint is asked for")
+_RATE = flags.DEFINE_float(
+    "endpoint_rate", ENDPOINT["requests_a_minute"], "requests a minute, of all workers together"
+)
+_TIMEOUT = flags.DEFINE_float("endpoint_timeout", ENDPOINT["timeout"], "seconds for one answer")
+_INSECURE = flags.DEFINE_bool("endpoint_insecure", False, "allow http to another machine")
+_CACHE = flags.DEFINE_string("endpoint_cache", None, "folder where answers are kept for other runs")
 _POLICY = flags.DEFINE_enum("policy", PREPARE["policy"], POLICIES, "what provenance must allow")
 _LEDGER = flags.DEFINE_string("ledger", None, "ledger whose withdrawn assets are left out")
 _LICENCE = flags.DEFINE_string("licence", None, "of clips that have no evidence of one")
@@ -53,9 +71,12 @@ def run(argv: list[str]) -> None:
     if _SOURCE.value is None or _INPUT.value is None or _OUT.value is None:
         raise UserError("prepare needs --source=NAME, --input=PATH and --out=DIR")
     runner = _runner(argv)
-    stages = prepare(_corpus(), pathlib.Path(_OUT.value), _config(), run=runner, progress=True)
+    out = pathlib.Path(_OUT.value)
+    stages = prepare(_corpus(), out, _config(), run=runner, progress=True, service=_service())
     print(as_text(stages))
-    print(f"records: {_OUT.value} (what was dropped: {pathlib.Path(_OUT.value, DROPPED)})")
+    print(f"records: {out} (what was dropped: {out / DROPPED})")
+    if (out / UNTOLD).stat().st_size:
+        print(f"windows of which an annotator told nothing: {out / UNTOLD}")
 
 
 def _runner(argv: list[str]) -> Runner:
@@ -92,6 +113,7 @@ def _config() -> PrepareConfig:
         seconds=_SECONDS.value,
         stride=_SECONDS.value if _STRIDE.value is None else _STRIDE.value,
         min_seconds=_MIN_SECONDS.value,
+        boundaries=_BOUNDARIES.value,
         fps=_FPS.value,
         size=_SIZE.value,
         sample_rate=_SAMPLE_RATE.value,
@@ -100,8 +122,23 @@ def _config() -> PrepareConfig:
         filters=tuple(_FILTERS.value),
         silence_db=PREPARE["silence_db"],
         stillness=PREPARE["stillness"],
+        annotators=tuple(_ANNOTATORS.value),
+        endpoint=_ENDPOINT.value,
+        endpoint_model=_MODEL.value,
         policy=_POLICY.value,
         shard_clips=_SHARD_CLIPS.value,
+    )
+
+
+def _service() -> Service:
+    return Service(
+        requests_a_minute=_RATE.value,
+        workers=_WORKERS.value,
+        timeout=_TIMEOUT.value,
+        attempts=ENDPOINT["attempts"],
+        backoff=ENDPOINT["backoff"],
+        insecure=_INSECURE.value,
+        cache=pathlib.Path(_CACHE.value).absolute() if _CACHE.value else None,
     )
 
 
