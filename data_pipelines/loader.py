@@ -6,7 +6,7 @@ nothing; the only state of an iterator is the step.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import grain
 import jax
@@ -15,7 +15,9 @@ import numpy as np
 from data_pipelines.schema import ClipRecord
 from data_pipelines.transforms import Example, LoaderConfig
 from v2a_jax.errors import UserError
-from v2a_jax.types import Batch
+from v2a_jax.types import Batch, Encoded
+
+Examples = Batch | Encoded
 
 EPOCHS = 2**31  # endless for every purpose, and still countable
 
@@ -30,7 +32,7 @@ class Source(Protocol):
         """One record."""
 
 
-class _Numbered:
+class Numbered:
     """A source whose items know their index, and whose errors name it."""
 
     def __init__(self, source: Source):
@@ -48,11 +50,46 @@ class _Numbered:
             ) from error
 
 
-class Loader:
-    """Batches from `source`; this host reads part `part` of `parts` of each of them.
+class Stream:
+    """Batches of the examples that `example`, a random map, makes of what `source` holds.
 
-    `encode` turns a caption into token ids. Records that cannot be read, or that do not suit the
-    configuration, raise UserError.
+    This host reads part `part` of `parts` of each batch. What cannot be read raises UserError.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        example: Callable[[tuple[int, Any], np.random.Generator], Examples],
+        *,
+        batch_size: int,
+        seed: int,
+        reading: grain.ReadOptions,
+        part: int = 0,
+        parts: int = 1,
+    ):
+        if not len(source):
+            raise UserError(f"{source!r} has no records")
+        if batch_size % parts:
+            raise UserError(f"a batch of {batch_size} does not divide over {parts} hosts")
+        examples = (
+            grain.MapDataset.source(Numbered(source))
+            .seed(seed)
+            .shuffle()
+            .repeat(EPOCHS)
+            .random_map(example)
+        )
+        self._batches = examples.batch(batch_size // parts, batch_fn=stack)[part::parts]
+        self._reading = reading
+
+    def batches(self, start_step: int) -> Iterator[Examples]:
+        """This host's rows of batch `start_step` and of all after it, read ahead by threads."""
+        return iter(self._batches[start_step:].to_iter_dataset(self._reading))
+
+
+class Loader(Stream):
+    """The stream of clip records; `encode` turns a caption into token ids.
+
+    Records that do not suit the configuration raise UserError.
     """
 
     def __init__(
@@ -66,27 +103,22 @@ class Loader:
         part: int = 0,
         parts: int = 1,
     ):
-        if not len(source):
-            raise UserError(f"{source!r} has no records")
-        if batch_size % parts:
-            raise UserError(f"a batch of {batch_size} does not divide over {parts} hosts")
-        examples = (
-            grain.MapDataset.source(_Numbered(source))
-            .seed(seed)
-            .shuffle()
-            .repeat(EPOCHS)
-            .random_map(Example(config=config, encode=encode))
-        )
-        self._batches = examples.batch(batch_size // parts, batch_fn=stack)[part::parts]
-        self._reading = grain.ReadOptions(
-            num_threads=config.threads, prefetch_buffer_size=config.prefetch
+        super().__init__(
+            source,
+            Example(config=config, encode=encode),
+            batch_size=batch_size,
+            seed=seed,
+            reading=read_ahead(config),
+            part=part,
+            parts=parts,
         )
 
-    def batches(self, start_step: int) -> Iterator[Batch]:
-        """This host's rows of batch `start_step` and of all after it, read ahead by threads."""
-        return iter(self._batches[start_step:].to_iter_dataset(self._reading))
+
+def read_ahead(config: LoaderConfig) -> grain.ReadOptions:
+    """How many threads read, and how far ahead."""
+    return grain.ReadOptions(num_threads=config.threads, prefetch_buffer_size=config.prefetch)
 
 
-def stack(examples: Sequence[Batch]) -> Batch:
+def stack(examples: Sequence[Examples]) -> Examples:
     """One batch of several examples."""
     return jax.tree.map(lambda *leaves: np.stack(leaves), *examples)

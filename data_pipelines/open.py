@@ -2,10 +2,13 @@
 
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from data_pipelines.loader import Loader, Source
+from data_pipelines.features.example import FeatureExample
+from data_pipelines.features.origin import check_origin
+from data_pipelines.features.source import FeatureSource, is_store
+from data_pipelines.loader import Loader, Source, Stream, read_ahead
 from data_pipelines.provenance.allowed import AllowedSource, allowed
 from data_pipelines.provenance.policy import check_policy
 from data_pipelines.records import RecordSource
@@ -29,7 +32,23 @@ def open_source(config: Any, split: str) -> Source:
         return WorldSource(build(WorldConfig, config.data.world, split=name))
     if not pathlib.Path(place).is_dir():
         raise UserError(f"data.{split}: no folder of records at '{place}'")
+    if is_store(place):
+        raise UserError(
+            f"data.{split}: '{place}' holds features, without pixels and sound: they can only be "
+            "data.train of the stage diffusion"
+        )
     return allowed(RecordSource(place), config.data.policy, config.data.ledger)
+
+
+def has_features(config: Any) -> bool:
+    """Whether `config.data.train` is a store of features; UserError when that is damaged."""
+    return config.data.train != WORLD and is_store(config.data.train)
+
+
+def open_features(config: Any) -> tuple[FeatureSource, Source]:
+    """The store at `config.data.train`, and what may be read of it."""
+    store = FeatureSource(config.data.train)
+    return store, allowed(store, config.data.policy, config.data.ledger)
 
 
 def provenance(config: Any, source: Source) -> dict[str, Any]:
@@ -69,12 +88,10 @@ def _sentences(source: Source, clips: int) -> Iterator[str]:
         yield from (text for text in captions.values() if text)
 
 
-def make_loader(
-    config: Any, source: Source, tokenizer: Tokenizer | None, *, part: int = 0, parts: int = 1
-) -> Loader:
-    """The loader of a stage; without a tokenizer, captions come out empty."""
+def loader_config(config: Any) -> LoaderConfig:
+    """What examples are, by the whole configuration."""
     model = config.model
-    settings = build(
+    return build(
         LoaderConfig,
         {**config.data.loader, "captions": dict(config.data.loader.captions)},
         fps=model.video.fps,
@@ -83,12 +100,44 @@ def make_loader(
         channels=model.codec.channels,
         caption_length=model.text.length,
     )
+
+
+def make_loader(
+    config: Any, source: Source, tokenizer: Tokenizer | None, *, part: int = 0, parts: int = 1
+) -> Loader:
+    """The loader of a stage; without a tokenizer, captions come out empty."""
     return Loader(
         source,
-        settings,
+        loader_config(config),
         encode=tokenizer.encode if tokenizer else lambda text: [],
         batch_size=config.run.batch_size,
         seed=config.seed,
+        part=part,
+        parts=parts,
+    )
+
+
+def make_feature_loader(
+    config: Any,
+    store: FeatureSource,
+    clips: Source,
+    wanted: Mapping[str, Any],
+    *,
+    part: int = 0,
+    parts: int = 1,
+) -> Stream:
+    """The loader of `clips`, which may be read of `store`: the examples `make_loader` would draw.
+
+    UserError when the store was made by other than the `wanted` origin.
+    """
+    check_origin(store.directory, store.origin, wanted)
+    settings = loader_config(config)
+    return Stream(
+        clips,
+        FeatureExample(config=settings, shapes=store.shapes, dtype=store.dtype),
+        batch_size=config.run.batch_size,
+        seed=config.seed,
+        reading=read_ahead(settings),
         part=part,
         parts=parts,
     )

@@ -78,3 +78,19 @@ class Conditions:
     use_video: Array
     use_text: Array
     use_transcript: Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """A batch as the diffusion model takes it: what the frozen parts make of a Batch.
+
+    index       int32[B]       as in Batch
+    latents     float[B,T,D]   normalised latents of the sound; nothing where `has_audio` is false
+    given       Conditions
+    """
+
+    index: Array
+    latents: Array
+    given: Conditions
+    has_audio: Array

@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-from typing import Any
 
 import jax
 from absl import flags
@@ -10,19 +9,31 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from ml_collections import ConfigDict, config_flags
 
-from data_pipelines.open import make_loader, open_source, provenance, tokenizer_for
+from data_pipelines.features.origin import origin
+from data_pipelines.loader import Source, Stream
+from data_pipelines.open import (
+    has_features,
+    loader_config,
+    make_feature_loader,
+    make_loader,
+    open_features,
+    open_source,
+    provenance,
+    tokenizer_for,
+)
 from v2a_jax.bin.main import launch, no_more
 from v2a_jax.config import build
 from v2a_jax.errors import UserError
 from v2a_jax.models.system import System
-from v2a_jax.sharding import MeshConfig, batch_sharding, make_mesh, param_shardings
+from v2a_jax.sharding import MeshConfig, batch_sharding, make_mesh
 from v2a_jax.training.checkpoint import CheckpointConfig
-from v2a_jax.training.earlier import load_parts
+from v2a_jax.training.diffusion_stage import DiffusionStage
+from v2a_jax.training.earlier import frozen_parts
 from v2a_jax.training.ema import EmaConfig
 from v2a_jax.training.feed import local_part
 from v2a_jax.training.loop import RunConfig, TrainConfig, train
 from v2a_jax.training.optimizer import OptimizerConfig
-from v2a_jax.training.stages import make_stage
+from v2a_jax.training.stages import Stage, make_stage
 from v2a_jax.watermark.key import load_or_create
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "FILE:STAGE, e.g. configs/demo.py:codec.")
@@ -51,23 +62,18 @@ def train_stage(config: ConfigDict, workdir: pathlib.Path) -> int:
         ema=build(EmaConfig, config.ema),
     )
     mesh = make_mesh(build(MeshConfig, config.mesh))
-    frozen = _frozen(config, workdir, stage.needs, system, mesh)
+    frozen, digests = frozen_parts(config, workdir, stage.needs, system, mesh)
     if stage.marks:
         frozen["pattern"] = jax.device_put(load_or_create().pattern(), NamedSharding(mesh, P()))
-    train_source = open_source(config, "train")
-    tokenizer = tokenizer_for(config, workdir, train_source) if stage.reads_text else None
-    part, parts = local_part(batch_sharding(mesh), training.run.batch_size)
-    data, heldout = (
-        make_loader(config, source, tokenizer, part=part, parts=parts)
-        for source in (train_source, open_source(config, "validation"))
-    )
+    part = local_part(batch_sharding(mesh), training.run.batch_size)
+    source, data, heldout = _loaders(config, workdir, stage, digests, part)
     finished = train(
         stage,
         training,
         frozen=frozen,
         description={
             **json.loads(config.to_json_best_effort()),
-            "provenance": provenance(config, train_source),
+            "provenance": provenance(config, source),
         },
         mesh=mesh,
         data=data,
@@ -78,14 +84,28 @@ def train_stage(config: ConfigDict, workdir: pathlib.Path) -> int:
     return 0 if finished else 1
 
 
-def _frozen(
-    config: ConfigDict, workdir: pathlib.Path, needs: tuple[str, ...], system: System, mesh: Any
-) -> dict:
-    """The earlier stages' parts that this one needs, on the mesh."""
-    earlier = pathlib.Path(config.earlier) if config.earlier else workdir
-    parts = load_parts(earlier, needs, system, config.ema.sigma_rel[0])
-    axes = {name: getattr(system, name).axes for name in parts}
-    return jax.device_put(parts, param_shardings(mesh, axes))
+def _loaders(
+    config: ConfigDict,
+    workdir: pathlib.Path,
+    stage: Stage,
+    digests: dict[str, str],
+    local: tuple[int, int],
+) -> tuple[Source, Stream, Stream]:
+    """What is trained on, its loader, and the held-out clips' loader; `local` is this host's part.
+
+    The diffusion stage also trains on features that its earlier stages, by `digests`, have made.
+    """
+    features = isinstance(stage, DiffusionStage) and has_features(config)
+    store, source = open_features(config) if features else (None, open_source(config, "train"))
+    heldout = open_source(config, "validation")
+    tokenizer = tokenizer_for(config, workdir, source) if stage.reads_text else None
+    share = dict(zip(("part", "parts"), local, strict=True))
+    if features:
+        wanted = origin(loader_config(config), config.model, digests, tokenizer)
+        data = make_feature_loader(config, store, source, wanted, **share)
+    else:
+        data = make_loader(config, source, tokenizer, **share)
+    return source, data, make_loader(config, heldout, tokenizer, **share)
 
 
 if __name__ == "__main__":

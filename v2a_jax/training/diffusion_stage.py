@@ -1,7 +1,7 @@
 """Stage 3, diffusion: flow matching of the AudioDiT on the frozen codec's latents.
 
 Loss |v(x_t, t, conditions) - (data - noise)|^2, with video and text dropped independently so that
-each can be guided on its own.
+each can be guided on its own. A batch comes as pixels and sound, or already encoded.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from v2a_jax.models.system import System
 from v2a_jax.sampling.sampler import Request, Sampler, SamplerConfig
 from v2a_jax.sharding import replicated
 from v2a_jax.training.decay import decay_kernels
-from v2a_jax.types import Array, Batch, Conditions, Params
+from v2a_jax.types import Array, Batch, Conditions, Encoded, Params
 from v2a_jax.watermark.mask import DepthConfig
 from v2a_jax.watermark.payload import PAYLOAD_BITS
 
@@ -34,7 +34,7 @@ class DropConfig:
 
 
 class DiffusionStage:
-    """Trains the AudioDiT; everything else is frozen."""
+    """Trains the AudioDiT; everything else is frozen, and may have encoded the batch before."""
 
     name = "diffusion"
     needs = ("codec", "video", "text")
@@ -71,7 +71,7 @@ class DiffusionStage:
         return decay_kernels(params)
 
     def loss(
-        self, params: Params, frozen: Params, batch: Batch, keys: Array
+        self, params: Params, frozen: Params, batch: Batch | Encoded, keys: Array
     ) -> tuple[Array, dict[str, Array]]:
         """Mean squared error of the velocity over the examples that have audio."""
         data, given = self._prepare(frozen, batch)
@@ -80,7 +80,7 @@ class DiffusionStage:
         return self._error(params, data, self._dropped(given, keys[:, 1]), t_B, keys[:, 2], batch)
 
     def evaluate(
-        self, params: Params, frozen: Params, batch: Batch, keys: Array
+        self, params: Params, frozen: Params, batch: Batch | Encoded, keys: Array
     ) -> dict[str, Array]:
         """The loss at t = 0.1, 0.5 and 0.9 with all conditions, and at 0.5 without any."""
         data, given = self._prepare(frozen, batch)
@@ -122,15 +122,34 @@ class DiffusionStage:
         audio, _ = self.sampler.sample(frozen | params, frozen["pattern"], request)
         return {"true": few.audio, "made": audio[:, 0]}
 
-    def _prepare(self, frozen: Params, batch: Batch) -> tuple[Array, Conditions]:
-        """Normalised latents and all conditions, from the frozen parts."""
-        weights = cast({part: frozen[part] for part in self.needs}, self.dtype)
-        data = self.system.hear(frozen["codec"], batch.audio, self.dtype)
+    def encode(self, frozen: Params, batch: Batch) -> Encoded:
+        """Normalised latents and all conditions of a batch, from the frozen parts."""
         video = batch.video if batch.degraded is None else batch.degraded
         given = self.system.conditions(
-            weights, video, batch.caption, batch.transcript, batch.has_video
+            self._cast(frozen, "video", "text"),
+            video,
+            batch.caption,
+            batch.transcript,
+            batch.has_video,
         )
-        return jax.lax.stop_gradient((data, given))
+        return Encoded(
+            index=batch.index,
+            latents=self.system.hear(frozen["codec"], batch.audio, self.dtype),
+            given=given,
+            has_audio=batch.has_audio,
+        )
+
+    def read(self, frozen: Params, caption_BL: Array) -> Array:
+        """Caption tokens alone, as `encode` makes them."""
+        return self.system.read(self._cast(frozen, "text"), caption_BL)[0]
+
+    def _cast(self, frozen: Params, *parts: str) -> Params:
+        return cast({part: frozen[part] for part in parts}, self.dtype)
+
+    def _prepare(self, frozen: Params, batch: Batch | Encoded) -> tuple[Array, Conditions]:
+        """Latents, in float32 however they are stored, and conditions, which the model casts."""
+        made = self.encode(frozen, batch) if isinstance(batch, Batch) else batch
+        return jax.lax.stop_gradient((made.latents.astype(jnp.float32), made.given))
 
     def _dropped(self, given: Conditions, keys_B: Array) -> Conditions:
         """Each condition hidden at its own probability, independently."""
@@ -150,7 +169,7 @@ class DiffusionStage:
         given: Conditions,
         t_B: Array,
         keys_B: Array,
-        batch: Batch,
+        batch: Batch | Encoded,
     ) -> tuple[Array, dict[str, Array]]:
         path, dit = self.system.path, cast(params["dit"], self.dtype)
         noise = jax.vmap(lambda key: jax.random.normal(key, data.shape[1:]))(keys_B)

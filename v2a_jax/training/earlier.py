@@ -1,13 +1,18 @@
 """Earlier stages' weights: found by config, compared leaf by leaf, never taken on trust."""
 
+import hashlib
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
+import numpy as np
+from jax.sharding import Mesh
 
 from v2a_jax.errors import UserError
-from v2a_jax.models.functional import shapes_by_path
+from v2a_jax.models.functional import flatten, shapes_by_path
 from v2a_jax.models.system import System
+from v2a_jax.sharding import param_shardings
 from v2a_jax.training.checkpoint import restore_params
 from v2a_jax.training.ema import profile_name
 from v2a_jax.types import Params
@@ -19,6 +24,31 @@ TRAINED_BY = {
     "text": "perception",
     "dit": "diffusion",
 }
+
+
+def frozen_parts(
+    config: Mapping[str, Any],
+    workdir: pathlib.Path,
+    parts: Sequence[str],
+    system: System,
+    mesh: Mesh,
+) -> tuple[Params, dict[str, str]]:
+    """The parts that the stages before this one trained, on the mesh, and the digest of each."""
+    earlier = pathlib.Path(config["earlier"]) if config["earlier"] else workdir
+    loaded = load_parts(earlier, parts, system, config["ema"]["sigma_rel"][0])
+    axes = {part: getattr(system, part).axes for part in parts}
+    digests = {part: weights_sha256(loaded[part]) for part in parts}
+    return jax.device_put(loaded, param_shardings(mesh, axes)), digests
+
+
+def weights_sha256(params: Params) -> str:
+    """SHA-256 over the names, types, shapes and values of all weights."""
+    total = hashlib.sha256()
+    for name, leaf in sorted(flatten(params).items()):
+        values = np.ascontiguousarray(leaf)
+        total.update(f"{name} {values.dtype} {leaf.shape}\n".encode())
+        total.update(values.data)
+    return total.hexdigest()
 
 
 def load_parts(

@@ -1,10 +1,14 @@
 """From a host's rows to a global batch on the mesh: which rows a host reads, and their transfer."""
 
+from typing import TypeVar
+
 import jax
 from jax.sharding import NamedSharding
 
 from v2a_jax.errors import UserError
-from v2a_jax.types import Batch
+from v2a_jax.types import Batch, Encoded
+
+Examples = TypeVar("Examples", Batch, Encoded)
 
 
 def local_part(sharding: NamedSharding, batch_size: int) -> tuple[int, int]:
@@ -28,7 +32,7 @@ def local_part(sharding: NamedSharding, batch_size: int) -> tuple[int, int]:
     return start // rows, batch_size // rows
 
 
-def to_device(batch: Batch, sharding: NamedSharding, batch_size: int) -> Batch:
+def to_device(batch: Examples, sharding: NamedSharding, batch_size: int) -> Examples:
     """The global batch of `batch_size` examples, from the rows each host has read (numpy)."""
     return jax.tree.map(
         lambda x: jax.make_array_from_process_local_data(sharding, x, (batch_size, *x.shape[1:])),

@@ -13,7 +13,7 @@ from v2a_jax.sharding import replicated
 from v2a_jax.training.feed import to_device
 from v2a_jax.training.stages import Stage, example_keys
 from v2a_jax.training.watch import Watch
-from v2a_jax.types import Array, Batch, Params
+from v2a_jax.types import Array, Batch, Encoded, Params
 
 LISTENED = 4  # examples of a batch that are logged as sound
 
@@ -28,7 +28,7 @@ class Amounts(Protocol):
 class Data(Protocol):
     """Where batches come from, as numpy arrays."""
 
-    def batches(self, start_step: int) -> Iterator[Batch]:
+    def batches(self, start_step: int) -> Iterator[Batch | Encoded]:
         """This host's rows of global batch `start_step` and of all after it, without end."""
 
 

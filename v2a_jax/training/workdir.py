@@ -46,7 +46,7 @@ def held(workdir: pathlib.Path) -> Iterator[None]:
             if jax.process_index() == 0:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"another process is training in {workdir}") from error
+            raise UserError(f"another process works in {workdir}") from error
         yield
 
 
@@ -54,7 +54,7 @@ def bind_config(workdir: pathlib.Path, config: Mapping[str, Any], started: bool)
     """Writes `config.json`; once training has started, UserError lists fields that now differ."""
     path = workdir / "config.json"
     if started and path.exists():
-        old, new = _fields(json.loads(path.read_text())), _fields(json.loads(json.dumps(config)))
+        old, new = fields(json.loads(path.read_text())), fields(json.loads(json.dumps(config)))
         changes = [
             f"{name} {old.get(name)} -> {new.get(name)}"
             for name in sorted(old.keys() | new.keys())
@@ -63,7 +63,7 @@ def bind_config(workdir: pathlib.Path, config: Mapping[str, Any], started: bool)
         if changes:
             raise UserError(
                 f"{workdir} was started with another configuration ({'; '.join(changes)}): "
-                "take another --workdir, or delete this one"
+                "take another folder, or delete this one"
             )
     if jax.process_index() > 0:
         return
@@ -72,11 +72,12 @@ def bind_config(workdir: pathlib.Path, config: Mapping[str, Any], started: bool)
     temporary.replace(path)
 
 
-def _fields(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def fields(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of nested mappings by dotted name."""
     flat: dict[str, Any] = {}
     for name, value in config.items():
         nested = isinstance(value, Mapping)
-        flat |= _fields(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+        flat |= fields(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
     return flat
 
 
