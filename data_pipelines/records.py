@@ -82,14 +82,25 @@ def write_shard(
 ) -> dict[str, Any]:
     """Writes one file; returns the summary of its records, for `describe`."""
     summary = {"count": 0, "sources": collections.Counter(), "licences": collections.Counter()}
-    writer = array_record_module.ArrayRecordWriter(str(path), options)
-    try:
+
+    def encoded() -> Iterator[bytes]:
         for record in records:
-            writer.write(schema.encode(record))
+            yield schema.encode(record)
             summary["count"] += 1
             summary["sources"][record.provenance.split("/")[0]] += 1
             summary["licences"][str(record.meta.get("licence", "unknown"))] += 1
             summary.setdefault("form", _form(record))
+
+    write_file(encoded(), path, options)
+    return summary
+
+
+def write_file(data: Iterable[bytes], path: Path, options: str) -> None:
+    """Writes one ArrayRecord file; UserError when it cannot be written."""
+    writer = array_record_module.ArrayRecordWriter(str(path), options)
+    try:
+        for record in data:
+            writer.write(record)
     except BaseException:
         with contextlib.suppress(RuntimeError):
             writer.close()
@@ -98,7 +109,6 @@ def write_shard(
         writer.close()  # a write that failed earlier is reported here too
     except RuntimeError as error:
         raise UserError(f"{path.name}: cannot be written ({str(error).split(';')[0]})") from error
-    return summary
 
 
 def _form(record: schema.ClipRecord) -> dict[str, Any]:
@@ -208,12 +218,16 @@ class RecordSource:
         if not 0 <= index < len(self):
             raise IndexError(f"{index} is not in [0, {len(self)})")
         try:
-            return schema.decode(self._shards[index])
+            return self._decode(self._shards[index])
         except (ValueError, RuntimeError, OSError, UserError) as error:
             raise UserError(f"{self.directory}: record {index} is damaged ({error})") from error
 
+    def _decode(self, data: bytes) -> schema.ClipRecord:
+        """The record in `data`; UserError or ValueError when it is damaged."""
+        return schema.decode(data)
+
     def __reduce__(self) -> tuple[type["RecordSource"], tuple[str]]:
-        return RecordSource, (self.directory,)
+        return type(self), (self.directory,)
 
     def __repr__(self) -> str:
-        return f"RecordSource({self.directory!r})"
+        return f"{type(self).__name__}({self.directory!r})"

@@ -28,21 +28,10 @@ class FeatureSource(RecordSource):
         except (KeyError, AttributeError, TypeError, ValueError) as error:
             raise UserError(f"{self.directory}: {DESCRIPTION} is damaged ({error!r})") from error
 
-    def __getitem__(self, index: int) -> schema.EncodedClip:
-        if not 0 <= index < len(self):
-            raise IndexError(f"{index} is not in [0, {len(self)})")
-        try:
-            clip = schema.decode(self._shards[index])
-            self._check(clip)
-        except (ValueError, RuntimeError, OSError, UserError) as error:
-            raise UserError(f"{self.directory}: record {index} is damaged ({error})") from error
+    def _decode(self, data: bytes) -> schema.EncodedClip:
+        clip = schema.decode(data)
+        self._check(clip)
         return clip
-
-    def __reduce__(self) -> tuple[type["FeatureSource"], tuple[str]]:
-        return FeatureSource, (self.directory,)
-
-    def __repr__(self) -> str:
-        return f"FeatureSource({self.directory!r})"
 
     def _check(self, clip: schema.EncodedClip) -> None:
         """Arrays of the shapes that the description gives; texts and transcripts may be shorter."""

@@ -6,25 +6,22 @@ note is whole; the folder of the shards becomes OUT at the end.
 """
 
 import collections
-import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import grain
 import tqdm
-from array_record.python import array_record_module
 
 from data_pipelines import records
 from data_pipelines.features import schema
 from data_pipelines.features.encoder import ClipEncoder
 from data_pipelines.loader import Numbered, Source, read_ahead
-from data_pipelines.prepare.shard import Note, note_path, read_note
+from data_pipelines.prepare.shard import Note, note_path, read_note, to_disk
 from data_pipelines.provenance.allowed import INDEX
 from data_pipelines.provenance.ledger import LEDGER
 from v2a_jax.errors import UserError
@@ -84,7 +81,9 @@ class StoreWriter:
             for shard in todo:
                 final = records.shard_path(data, shard, self.shards)
                 note, draft = Note(), folder / f".{final.name}"
-                _write_file(self._encoded(shard, note, bar), draft)
+                encoded = map(schema.encode, self._encoded(shard, note, bar))
+                records.write_file(encoded, draft, schema.WRITER_OPTIONS)
+                to_disk(draft)
                 draft.replace(final)
                 with atomic_output(note_path(folder, shard)) as file:
                     file.write(json.dumps(vars(note), ensure_ascii=False).encode())
@@ -134,21 +133,3 @@ def _enter(note: Note, clip: schema.EncodedClip) -> None:
     summary["sources"][clip.provenance.split("/")[0]] += 1
     summary["licences"][str(clip.meta.get("licence", "unknown"))] += 1
     note.index.append({"clip": clip.provenance.rsplit("@", 1)[0], "asset": asset})
-
-
-def _write_file(clips: Iterable[schema.EncodedClip], path: Path) -> None:
-    """Writes one file of clips, to the disk."""
-    writer = array_record_module.ArrayRecordWriter(str(path), schema.WRITER_OPTIONS)
-    try:
-        for clip in clips:
-            writer.write(schema.encode(clip))
-    except BaseException:
-        with contextlib.suppress(RuntimeError):
-            writer.close()
-        raise
-    try:
-        writer.close()  # a write that failed earlier is reported here too
-    except RuntimeError as error:
-        raise UserError(f"{path.name}: cannot be written ({str(error).split(';')[0]})") from error
-    with open(path, "rb") as file:
-        os.fsync(file.fileno())

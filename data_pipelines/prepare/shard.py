@@ -78,7 +78,7 @@ class ShardMaker:
         note = Note()
         try:
             summary = records.write_shard(self._records(shard, note), draft)
-            _sync(draft)
+            to_disk(draft)
             draft.replace(final)
         finally:
             draft.unlink(missing_ok=True)
@@ -202,7 +202,8 @@ def _noting(note: Note, clip: SourceClip, where: str) -> Iterator[None]:
         note.dropped.append(vars(dropped))
 
 
-def _sync(path: Path) -> None:
+def to_disk(path: Path) -> None:
+    """Returns when a file's bytes would outlast the machine's end."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
 

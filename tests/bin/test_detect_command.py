@@ -5,6 +5,7 @@ import os
 import re
 import tracemalloc
 
+import av
 import numpy as np
 import pytest
 import scipy.io.wavfile
@@ -135,6 +136,40 @@ def test_sound_is_taken_as_it_streams(detect, files, monkeypatch):
     monkeypatch.setattr(module, "detect_blocks", spy)
     assert detect(files("long.wav", np.tile(files.plain(10), (2, 1))))[0] == 1
     assert sum(seen) == 20 * RATE and max(seen) <= 8 * RATE
+
+
+@pytest.fixture
+def tracks(tmp_path):
+    """tracks(waves) writes a file with a track of sound for each float32[N,1]."""
+
+    def write(*waves):
+        path = tmp_path / "tracks.mkv"
+        with av.open(str(path), "w") as file:
+            streams = [file.add_stream("pcm_s16le", rate=RATE, layout="mono") for _ in waves]
+            for stream, wave in zip(streams, waves, strict=True):
+                samples = (wave.T * 32767).astype(np.int16)
+                frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+                frame.sample_rate = RATE
+                file.mux([*stream.encode(frame), *stream.encode(None)])
+        return path
+
+    return write
+
+
+def test_every_track_is_heard(detect, files, tracks):
+    path = tracks(files.plain(4), files.marked(4), files.plain(4))
+    status, (line,), errors = detect(path)
+    assert status == 0 and not errors and "track 2 marked" in line
+    (line,) = detect("--json", path)[1]
+    assert json.loads(line)["track"] == 2 and json.loads(line)["payload"] == 42
+    alone = json.loads(detect("--json", tracks(files.marked(4)))[1][0])
+    assert "track" not in alone
+    assert json.loads(line)["p_value"] == pytest.approx(3 * alone["p_value"])
+
+
+def test_no_track_is_marked(detect, files, tracks):
+    status, (line,), errors = detect(tracks(files.plain(2), files.plain(3)))
+    assert status == 1 and not errors and "no mark found" in line
 
 
 def test_no_file_and_no_key_are_errors_of_one_line(detect, files, tmp_path):

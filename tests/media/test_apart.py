@@ -173,3 +173,22 @@ def test_damage_does_not_reach_the_memory_of_the_next_file(make):
             read_clip(broken, fps=25, sample_rate=16000, limits=one)
         again = read_clip(path, fps=25, sample_rate=16000)
         np.testing.assert_array_equal(whole.frames, again.frames)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        [np.zeros((1, 8, 8, 3), np.uint8)],
+        [np.zeros((9, 8, 8, 3), np.uint8)],
+        [np.zeros((4, 8, 9, 3), np.uint8)],
+        [np.zeros((4, 8, 8, 3), np.float32)],
+        [{"picture": 1}],
+    ],
+    ids=["too few", "too many", "another size", "another type", "no picture"],
+)
+def test_pictures_that_were_not_asked_for_are_refused(make, monkeypatch, sent):
+    path = make("a.mp4")
+    info = probe(path)
+    monkeypatch.setattr(Decoder, "ask", lambda *_, **__: iter(sent))
+    with pytest.raises(UserError, match="its decoder"):
+        read_clip(path, fps=10, sample_rate=8000, size=8, seconds=0.4, info=info)

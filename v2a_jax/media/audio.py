@@ -20,7 +20,7 @@ from v2a_jax.media.downmix import mixed, stretch
 from v2a_jax.media.probe import FALLBACK_RATE, video_span
 from v2a_jax.media.source import (
     MediaLimits,
-    audio_stream,
+    audio_streams,
     frames_from,
     open_source,
     packets,
@@ -57,14 +57,17 @@ def heard(
     start: float,
     end: float | None,
     limits: MediaLimits,
+    track: int = 0,
 ) -> Iterator[Sound | None]:
     """The sound from `start` to `end` seconds (None: its end); None when nothing decodes.
+
+    `track` counts the streams that can be decoded, 0 being the main one.
 
     Time 0 is `origin` on the container's clock, None for the first sample that can be written
     again. Sample rate and channels, 1 or 2, are the file's own where they are None.
     """
     with contextlib.ExitStack() as opened:
-        stream, frames = opened.enter_context(frames_from(path, _chosen(path), None, limits))
+        stream, frames = opened.enter_context(frames_from(path, _chosen(path, track), None, limits))
         blocks = _blocks(frames)
         first = next(blocks, None)
         if first is None:
@@ -74,7 +77,7 @@ def heard(
         rate, time = sample_rate or first.rate, origin + start - PREROLL_SECONDS
         blocks = itertools.chain([first], blocks)
         if start > PREROLL_SECONDS and time > first.time:
-            blocks = opened.enter_context(_later(path, first, time, rate, limits))
+            blocks = opened.enter_context(_later(path, track, first, time, rate, limits))
         begin = max(0, round(start * rate) // stretch(rate) - 1) * stretch(rate)
         pieces = on_clock(blocks, rate, origin, begin=begin, path=path, limits=limits)
         layout = _layout(stream)
@@ -92,10 +95,15 @@ def heard(
 
 @contextlib.contextmanager
 def _later(
-    path: str | os.PathLike, first: Block, time: float, sample_rate: int, limits: MediaLimits
+    path: str | os.PathLike,
+    track: int,
+    first: Block,
+    time: float,
+    sample_rate: int,
+    limits: MediaLimits,
 ) -> Iterator[Iterator[Block]]:
     """The blocks from about `time` on, counted from the first of all."""
-    with frames_from(path, _chosen(path), time, limits) as (stream, frames):
+    with frames_from(path, _chosen(path, track), time, limits) as (stream, frames):
         tick = float(stream.time_base)
         yield aligned(_blocks(frames), first, tick=tick, sample_rate=sample_rate)
 
@@ -175,14 +183,20 @@ def _samples(frame: AudioFrame) -> np.ndarray:
     return np.ascontiguousarray(data, np.float32)
 
 
-def _chosen(path: str | os.PathLike) -> Callable[[InputContainer], Stream]:
+def tracks(path: str | os.PathLike, *, limits: MediaLimits) -> int:
+    """How many audio streams can be decoded."""
+    with open_source(path, limits) as container:
+        return len(audio_streams(container))
+
+
+def _chosen(path: str | os.PathLike, track: int) -> Callable[[InputContainer], Stream]:
     """Chooses the audio stream; UserError when there is none that can be decoded."""
 
     def choose(container: InputContainer) -> Stream:
-        stream = audio_stream(container)
-        if stream is None:
+        streams = audio_streams(container)
+        if track >= len(streams):
             raise UserError(f"{path}: holds no audio that can be decoded")
-        return stream
+        return streams[track]
 
     return choose
 

@@ -65,7 +65,7 @@ def read_clip(
         info = info or _probed(decoder)
         part = grid_part(info, fps, start, seconds)
         frames_FHWC = _room(path, info, len(part), size, limits)
-        for k, picture_HWC in enumerate(_pictures(decoder, info, fps, size, part)):
+        for k, picture_HWC in enumerate(_pictures(path, decoder, info, fps, size, part)):
             frames_FHWC[k] = picture_HWC
         audio_NC = None
         if info.has_audio:
@@ -88,7 +88,8 @@ def iter_frames(
     _check(fps, 1, None, start, seconds)
     with Decoder(path, limits=limits) as decoder:
         info = info or _probed(decoder)
-        yield from _pictures(decoder, info, fps, size, grid_part(info, fps, start, seconds))
+        part = grid_part(info, fps, start, seconds)
+        yield from _pictures(path, decoder, info, fps, size, part)
 
 
 def iter_audio(
@@ -99,16 +100,18 @@ def iter_audio(
     start: float = 0.0,
     seconds: float | None = None,
     limits: MediaLimits = LIMITS,
+    track: int = 0,
 ) -> Iterator[np.ndarray]:
     """The sound of a video or audio file in consecutive blocks float32[n,C], a few seconds each.
 
     `channels`, 1 or 2, asks for the mix that `downmix` describes; None keeps the file's own. It
-    ends where the file's sound does. UserError when there is no audio that can be decoded.
+    ends where the file's sound does. `track` 0 is the main one of `audio_tracks`. UserError when
+    there is no audio that can be decoded.
     """
     _check(1, sample_rate, channels, start, seconds)
     with Decoder(path, limits=limits) as decoder:
         span = (start, None if seconds is None else start + seconds)
-        yield from _heard(path, decoder, sample_rate, channels, span).blocks
+        yield from _heard(path, decoder, sample_rate, channels, span, track=track).blocks
 
 
 def read_audio(
@@ -136,20 +139,29 @@ def read_audio(
     return np.concatenate(pieces), sound.rate
 
 
-def audio_rate(path: str | os.PathLike, *, limits: MediaLimits = LIMITS) -> int:
-    """The file's own sample rate in Hz; UserError when it has no audio that can be decoded."""
-    with open_sound(path, limits=limits) as sound:
+def audio_rate(path: str | os.PathLike, *, limits: MediaLimits = LIMITS, track: int = 0) -> int:
+    """A track's own sample rate in Hz; UserError when there is none that can be decoded."""
+    with open_sound(path, limits=limits, track=track) as sound:
         return sound.rate
 
 
+def audio_tracks(path: str | os.PathLike, *, limits: MediaLimits = LIMITS) -> int:
+    """How many tracks of sound a file has that can be decoded; track 0 is the main one."""
+    with Decoder(path, limits=limits) as decoder:
+        (found,) = decoder.ask("tracks")
+        return int(found["tracks"])
+
+
 @contextlib.contextmanager
-def open_sound(path: str | os.PathLike, *, limits: MediaLimits = LIMITS) -> Iterator[Sound]:
+def open_sound(
+    path: str | os.PathLike, *, limits: MediaLimits = LIMITS, track: int = 0
+) -> Iterator[Sound]:
     """A file's sound as it is, from its first sample to its last; UserError when none decodes.
 
     What lies before time 0 of a container with video is cut: it cannot be written again.
     """
     with Decoder(path, limits=limits) as decoder:
-        yield _heard(path, decoder, None, None, (0.0, None), from_picture=False)
+        yield _heard(path, decoder, None, None, (0.0, None), from_picture=False, track=track)
 
 
 def _check(
@@ -182,13 +194,26 @@ def _probed(decoder: Decoder) -> MediaInfo:
 
 
 def _pictures(
-    decoder: Decoder, info: MediaInfo, fps: float, size: int | None, part: range
+    path: str | os.PathLike,
+    decoder: Decoder,
+    info: MediaInfo,
+    fps: float,
+    size: int | None,
+    part: range,
 ) -> Iterator[np.ndarray]:
-    """The pictures `part` of the grid."""
-    if part:
-        told, which = dataclasses.asdict(info), [part.start, part.stop]
-        for pictures_FHWC in decoder.ask("pictures", info=told, fps=fps, size=size, part=which):
-            yield from pictures_FHWC
+    """The pictures `part` of the grid; UserError when other ones are sent."""
+    if not part:
+        return
+    told, which, left = dataclasses.asdict(info), [part.start, part.stop], len(part)
+    shape = (size, size, 3) if size else (info.height, info.width, 3)
+    for sent in decoder.ask("pictures", info=told, fps=fps, size=size, part=which):
+        fits = isinstance(sent, np.ndarray) and sent.dtype == np.uint8 and sent.shape[1:] == shape
+        if not fits or len(sent) > left:
+            raise UserError(f"{path}: its decoder says what makes no sense")
+        left -= len(sent)
+        yield from sent
+    if left:
+        raise UserError(f"{path}: its decoder left out {left} of {len(part)} pictures")
 
 
 def _clip_audio(
@@ -218,8 +243,9 @@ def _heard(
     span: tuple[float, float | None],
     *,
     from_picture: bool = True,
+    track: int = 0,
 ) -> Sound:
-    sound = _sound(decoder, sample_rate, channels, span, from_picture=from_picture)
+    sound = _sound(decoder, sample_rate, channels, span, from_picture=from_picture, track=track)
     if sound is None:
         raise UserError(f"{path}: none of its audio can be decoded")
     return sound
@@ -233,6 +259,7 @@ def _sound(
     *,
     from_picture: bool = False,
     origin: float | None = None,
+    track: int = 0,
 ) -> Sound | None:
     """The sound between two times; None when none decodes."""
     messages = decoder.ask(
@@ -243,6 +270,7 @@ def _sound(
         end=span[1],
         origin=origin,
         from_picture=from_picture,
+        track=track,
     )
     found = next(messages, None)
     return None if found is None else Sound(blocks=messages, **found)

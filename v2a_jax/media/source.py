@@ -125,6 +125,13 @@ def audio_stream(container: InputContainer) -> Stream | None:
     return stream if stream is not None and stream.codec_context is not None else None
 
 
+def audio_streams(container: InputContainer) -> list[Stream]:
+    """All audio streams that can be decoded, the main one first."""
+    main = audio_stream(container)
+    others = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    return others if main is None else [main, *(one for one in others if one.index != main.index)]
+
+
 def packets(container: InputContainer, stream: Stream) -> Iterator[Packet]:
     """Packets of one stream, in file order, up to where the container can be read."""
     for other in container.streams:

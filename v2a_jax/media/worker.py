@@ -49,6 +49,8 @@ def perform(path: str, limits: MediaLimits, *, task: str, **wanted: Any) -> Iter
         yield dataclasses.asdict(probe.examine(path, limits=limits))
     elif task == "pictures":
         yield from _pictures(path, limits, **wanted)
+    elif task == "tracks":
+        yield {"tracks": audio.tracks(path, limits=limits)}
     else:
         yield from _sound(path, limits, **wanted)
 

@@ -48,6 +48,9 @@ class Detection:
     segments: tuple[Segment, ...]
 
 
+NOTHING = Detection(watermarked=False, p_value=1.0, key_id=None, payload=None, segments=())
+
+
 def detect(wave: np.ndarray, key: Key | Sequence[Key], *, sample_rate: int) -> Detection:
     """Looks for the mark of one key, or of any of several, in float[N,C] of any level.
 
@@ -74,6 +77,20 @@ def detect_blocks(
         searched[search.WHOLE] += 1
     end = chapter.begin + len(chapter.wave) / sample_rate
     return _conclude(matches, _joined(runs), searched, len(searchers), end)
+
+
+def strongest(found: Sequence[Detection]) -> tuple[int, Detection]:
+    """Of what was found in several tracks, the place of the surest, its p-values counting all."""
+    place = min(range(len(found)), key=lambda k: found[k].p_value)
+    best = found[place]
+    p_value = min(1.0, len(found) * best.p_value)
+    if p_value > CLAIM:
+        return place, dataclasses.replace(NOTHING, p_value=p_value)
+    segments = tuple(
+        dataclasses.replace(one, p_value=min(1.0, len(found) * one.p_value))
+        for one in best.segments
+    )
+    return place, dataclasses.replace(best, p_value=p_value, segments=segments)
 
 
 def _whole(folded_PKR: np.ndarray, searchers: Sequence[Searcher]) -> list[Match]:
@@ -109,7 +126,7 @@ def _conclude(
     best = min(matches, key=log_p, default=None)
     if best is None or log_p(best) > math.log(CLAIM):
         p_value = 1.0 if best is None else _p_value(log_p(best))
-        return Detection(watermarked=False, p_value=p_value, key_id=None, payload=None, segments=())
+        return dataclasses.replace(NOTHING, p_value=p_value)
     claimed = [run for run in runs if log_p(run) <= math.log(CLAIM)]
     if not claimed:
         # Too weak for its borders to be found: what is known is the window.
