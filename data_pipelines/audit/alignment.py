@@ -2,8 +2,9 @@
 
 With m the square root of the picture's motion and s that of the sound's onset strength, both on a
 grid of 5 ms and smoothed by 40 ms, c[l] = correlation of m[t] and s[t + l]. The offset is the lag
-of the highest peak; its confidence is how much higher that is than all that is over 0.12 s away.
-Clips whose sounds are not seen, or come at even intervals, get little of it.
+of the highest peak; its confidence is how much higher that is than all that is over 0.12 s away,
+times the root of the clip's seconds: in a short clip much agrees by chance. Clips whose sounds are
+not seen, or come at even intervals, get little of it.
 """
 
 import numpy as np
@@ -34,7 +35,8 @@ def offset(
     away_L = np.abs(np.arange(len(agreement_L)) - best) > PEAK_SECONDS / HOP
     if not away_L.any() or agreement_L[best] <= 0:
         return 0.0, 0.0
-    return (best - longest) * HOP, float(agreement_L[best] - max(0.0, agreement_L[away_L].max()))
+    lead = agreement_L[best] - max(0.0, agreement_L[away_L].max())
+    return (best - longest) * HOP, float(lead * np.sqrt(len(sound_T) * HOP))
 
 
 def _smooth(strength_T: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ _BOUNDS = {
     "constant": (0.0, 1.0),
     "bandwidth": (0.0, 1.0),
     "offset_seconds": (0.0, 10.0),
-    "offset_confidence": (0.0, 2.0),
+    "offset_confidence": (0.0, 10.0),
     "picture_bits": (0.0, 0.5),
     "sound_bits": (0.0, 0.5),
     "repeated_share": (0.0, 1.0),
