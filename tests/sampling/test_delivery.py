@@ -116,6 +116,7 @@ def test_sound_alone_is_the_sound_of_the_film(deliver, film, generator, name):
     assert not av.open(str(deliver.folder / name)).streams.video
 
 
+@pytest.mark.slow
 def test_nothing_but_the_results_is_left_and_a_failure_leaves_nothing(
     deliver, film, generator, monkeypatch
 ):

@@ -49,6 +49,7 @@ def test_each_wish_is_heard(generator, plain):
     np.testing.assert_allclose(unguided, again, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_seed_is_a_sound_whatever_else_is_made(generator, plain):
     np.testing.assert_array_equal(generator.generate(CLIP, seed=5), plain)
     three = generator.generate(CLIP, seed=4, variations=3)

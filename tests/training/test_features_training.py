@@ -35,6 +35,8 @@ from v2a_jax.training.ema import profile_name
 from v2a_jax.training.stages import example_keys
 from v2a_jax.training.state import TrainState
 
+pytestmark = pytest.mark.slow
+
 TESTS = pathlib.Path(__file__).parents[1]
 EARLIER = {"codec": ("codec",), "perception": ("video", "text")}
 
@@ -128,7 +130,6 @@ def test_losses_are_those_of_the_clips(feature_loader, stores, raw, raw_losses, 
     np.testing.assert_allclose(losses(encoded), raw_losses, rtol=close)
 
 
-@pytest.mark.slow
 def test_the_stored_half_is_enough_for_half_precision(feature_loader, stores, raw_losses):
     """Storing in bfloat16 adds no more than computing in it does."""
     encoded = first(feature_loader(stores / "bfloat16"))
@@ -210,7 +211,6 @@ def v2a(command, workdir, *arguments):
     return process.returncode, lines[-1] if lines else ""
 
 
-@pytest.mark.slow
 def test_the_commands_train_alike_from_clips_and_from_their_features(workdir, tmp_path):
     store, told = tmp_path / "store", {}
     status, line = v2a("encode", workdir, f"--out={store}", "--shard_clips=3", "--batch=2")
@@ -230,7 +230,6 @@ def test_the_commands_train_alike_from_clips_and_from_their_features(workdir, tm
     assert status == 2 and "data.validation: " in line and "holds features" in line
 
 
-@pytest.mark.slow
 def test_a_killed_command_goes_on_and_ends_with_the_same_bytes(workdir, tmp_path):
     asked = ["--shard_clips=1", "--batch=1", "--config.data.world.clips=60"]
     undisturbed, out, work = tmp_path / "a", tmp_path / "b", tmp_path / ".b.encode"

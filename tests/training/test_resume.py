@@ -117,7 +117,7 @@ def test_other_configuration_is_refused_by_name(uninterrupted):
 def test_held_folder_is_refused(tmp_path):
     class Rival(TinyData):
         def batches(self, start_step):
-            with pytest.raises(UserError, match="another process is training"):
+            with pytest.raises(UserError, match="another process works in"):
                 train_tiny(tmp_path, tiny_config(2))
             return super().batches(start_step)
 

@@ -111,6 +111,7 @@ def test_every_parameter_is_trained_in_one_group_and_has_axes(name):
     assert not any(v for k, v in flatten(decays).items() if "bias" in k or "latent_" in k)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["perception", "diffusion"])
 def test_what_is_absent_from_an_example_is_not_trained_on(name):
     batch = dataclasses.replace(tiny_batch(3), degraded=None)

@@ -1,18 +1,14 @@
 """`v2a audit`: its exit status, and bad input told in one line."""
 
-import importlib
 import json
-import shutil
-import sys
 
 import pytest
-from absl import flags
 
 from data_pipelines import records
 from data_pipelines.audit.run import REPORT
 from data_pipelines.provenance import ledger
 from data_pipelines.world import WorldConfig, WorldSource
-from v2a_jax.bin.main import launch
+from data_pipelines.world.playable import write_mp4
 
 
 @pytest.fixture
@@ -45,19 +41,12 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def command(monkeypatch, capfd):
+def command(v2a):
     """command(*arguments): exit status, and the lines of stderr that are no progress."""
 
     def run(*arguments):
-        for name in list(flags.FLAGS):
-            if flags.FLAGS.find_module_defining_flag(name) == "v2a_jax.bin.audit":
-                delattr(flags.FLAGS, name)
-        monkeypatch.delitem(sys.modules, "v2a_jax.bin.audit", raising=False)
-        module = importlib.import_module("v2a_jax.bin.audit")
-        with pytest.raises(SystemExit) as ended:
-            launch(module.run, ["v2a audit", *map(str, arguments)])
-        lines = capfd.readouterr().err.splitlines()
-        return ended.value.code, [line for line in lines if line.startswith("v2a: error")]
+        status, lines = v2a("audit", *arguments)
+        return status, [line for line in lines if line.startswith("v2a: error")]
 
     return run
 
@@ -71,9 +60,9 @@ def test_the_exit_status_tells_whether_anything_was_found(world, write, command,
     assert json.loads((tmp_path / "out" / REPORT).read_text())["counts"] == {"leak": 1}
 
 
-def test_media_are_audited_in_the_form_that_prepare_makes(clip_files, command, tmp_path):
+def test_media_are_audited_in_the_form_that_prepare_makes(world, command, tmp_path):
     (tmp_path / "media").mkdir()
-    shutil.copyfile(clip_files[0], tmp_path / "media" / "a.mp4")
+    write_mp4(world[0], tmp_path / "media" / "a.mp4")
     asked = ("--source=folder", f"--input={tmp_path / 'media'}", "--policy=any", "--workers=1")
     assert command(*asked, f"--out={tmp_path / 'out'}") == (1, [])
     report = json.loads((tmp_path / "out" / REPORT).read_text())
