@@ -2,10 +2,12 @@
 
 Same bytes are exact copies. Else the fingerprints of picture and sound must both agree, of those
 that both clips have; where only one can tell, it must agree twice as well, for the sky is blue in
-many a silent film.
+many a silent film. Of many copies of one clip each is told once: the findings of a set are no more
+than its clips, times the sets that it is compared with.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -14,6 +16,8 @@ from data_pipelines.audit.examine import Note
 from data_pipelines.audit.finding import Finding
 from data_pipelines.audit.fingerprint import Fingerprint, picture_distance, sound_distance
 from data_pipelines.audit.neighbours import similar_pairs
+
+Copy = tuple[int, str]  # number of a clip, and the set in which it is again; '' for its own
 
 
 def copies(
@@ -24,12 +28,10 @@ def copies(
     kept.add(notes, "")
     for title, others in against.items():
         kept.add(others, title)
-    exact = list(kept.exact())
-    yield from exact
-    told = {(finding.clip, finding.other) for finding in exact}
-    for one, other in similar_pairs(*kept.codes()):
-        finding = kept.similar(int(one), int(other), config)
-        if finding is not None and (finding.clip, finding.other) not in told:
+    told = set()
+    for copy, finding in itertools.chain(kept.exact(), kept.all_similar(config)):
+        if copy not in told:
+            told.add(copy)
             yield finding
 
 
@@ -50,26 +52,28 @@ class _Kept:
                 self._assets.append((note.asset, note.start))
                 self._prints.append(note.fingerprint)
 
-    def exact(self) -> Iterator[Finding]:
+    def exact(self) -> Iterator[tuple[Copy, Finding]]:
         """Same file and start within the set; same file, wherever it is cut, in another."""
-        first: dict[tuple[str, float], str] = {}
-        files: dict[str, list[int]] = {}
+        first: dict[tuple[str, float], int] = {}
+        theirs: dict[str, dict[str, list[int]]] = {}
         for index, (asset, start) in enumerate(self._assets):
-            if not asset:
-                continue
             if self._sets[index]:
-                yield from self._leaks(files.get(asset, ()), index)
-                continue
-            files.setdefault(asset, []).append(index)
-            name = first.setdefault((asset, start), self._names[index])
-            if name != self._names[index]:
-                yield _copy("duplicate", name, self._names[index], "the same bytes", 0.0, None)
+                theirs.setdefault(asset, {}).setdefault(self._sets[index], []).append(index)
+            elif asset and (earlier := first.setdefault((asset, start), index)) != index:
+                yield self._copy(earlier, index, "the same bytes", 0.0, None)
+        for index, (asset, start) in enumerate(self._assets):
+            if asset and not self._sets[index]:
+                for others in theirs.get(asset, {}).values():
+                    other = min(others, key=lambda k: abs(self._assets[k][1] - start))
+                    where = "" if self._assets[other][1] == start else ", another part"
+                    yield self._copy(index, other, f"the same file{where}", 0.0, None)
 
-    def _leaks(self, ours: Sequence[int], theirs: int) -> Iterator[Finding]:
-        for index in ours:
-            where = "" if self._assets[index] == self._assets[theirs] else ", another part"
-            detail = f"the same file{where}"
-            yield _copy("leak", self._names[index], self._names[theirs], detail, 0.0, None)
+    def all_similar(self, config: AuditConfig) -> Iterator[tuple[Copy, Finding]]:
+        """Pairs whose fingerprints agree."""
+        for one, other in similar_pairs(*self.codes()):
+            found = self._similar(int(one), int(other), config)
+            if found is not None:
+                yield found
 
     def codes(self) -> tuple[np.ndarray, np.ndarray]:
         """Codes of all fingerprints, and whose they are."""
@@ -77,7 +81,7 @@ class _Kept:
         owners_E = np.repeat(np.arange(len(codes)), [len(some) for some in codes])
         return np.concatenate([np.zeros(0, np.uint64), *codes]), owners_E
 
-    def similar(self, one: int, other: int, config: AuditConfig) -> Finding | None:
+    def _similar(self, one: int, other: int, config: AuditConfig) -> tuple[Copy, Finding] | None:
         """The finding of two clips that agree; the lower index is in the set that is audited."""
         if self._sets[one]:
             return None
@@ -92,14 +96,19 @@ class _Kept:
             return None
         worst, limit = max(told.values(), key=lambda values: values[0] - values[1])
         apart = ", ".join(f"{name} {value:.1%}" for name, (value, _) in told.items())
-        kind = "leak" if self._sets[other] else "duplicate"
-        names = self._names[one], self._names[other]
-        return _copy(kind, *names, f"bits that differ: {apart}", worst, strict * limit)
+        return self._copy(one, other, f"bits that differ: {apart}", worst, strict * limit)
 
-
-def _copy(
-    kind: str, clip: str, other: str, detail: str, value: float, threshold: float | None
-) -> Finding:
-    return Finding(
-        clip=clip, kind=kind, detail=detail, value=value, threshold=threshold, other=other
-    )
+    def _copy(
+        self, one: int, other: int, detail: str, value: float, threshold: float | None
+    ) -> tuple[Copy, Finding]:
+        """A finding of `one`, and which clip is a copy in which set: the later, or our own."""
+        leak = self._sets[other]
+        finding = Finding(
+            clip=self._names[one],
+            kind="leak" if leak else "duplicate",
+            detail=detail,
+            value=value,
+            threshold=threshold,
+            other=self._names[other],
+        )
+        return (one if leak else other, leak), finding

@@ -194,6 +194,18 @@ def test_the_same_file_is_a_copy_whatever_it_is_called(world, write, audited):
     assert "another part" in report["findings"][0]["detail"]
 
 
+def test_many_copies_are_told_once_each(world, write, audited):
+    def copies(name, count):
+        return [dataclasses.replace(world[0], provenance=f"{name}/{k}") for k in range(count)]
+
+    theirs = write("test", [*copies("theirs", 3), world[1]], world={})
+    ours = write("train", [*copies("ours", 4), world[2]], world={})
+    report = audited(dataset(ours), dataset(theirs))
+    assert report["counts"] == {"duplicate": 3, "leak": 4}
+    told = {(one["kind"], one["other"]) for one in report["findings"] if one["kind"] != "leak"}
+    assert told == {("duplicate", f"ours/{k}") for k in (1, 2, 3)}
+
+
 def test_captions_that_very_many_clips_share(world, write, audited):
     same = {"caption": "rain", "captions": {"full": "rain"}}
     clips = [dataclasses.replace(clip, **same) for clip in world]
