@@ -9,6 +9,7 @@ from data_pipelines.sources import SourceClip
 from data_pipelines.sources.tfds_examples import SCHEME
 from v2a_jax.errors import UserError
 from v2a_jax.media import decode
+from v2a_jax.media.apart import Kept
 from v2a_jax.media.files import file_sha256
 
 
@@ -26,14 +27,17 @@ class Media(Protocol):
         """Video uint8[F,H,W,3] and audio float32[N,C] from `start` on; UserError when damaged."""
 
 
-def open_media(clip: SourceClip, config: PrepareConfig) -> Media:
-    """The media of a clip, examined; UserError when they hold neither video nor audio."""
+def open_media(clip: SourceClip, config: PrepareConfig, kept: Kept | None = None) -> Media:
+    """The media of a clip, examined; UserError when they hold neither video nor audio.
+
+    `kept` has the decoder of the clips before it.
+    """
     if clip.media.startswith(SCHEME):
         from data_pipelines.prepare.example import Example  # imports TFDS, which takes seconds
 
         return Example(clip.media)
     try:
-        return VideoFile(clip, config)
+        return VideoFile(clip, config, kept)
     except UserError as no_video:
         try:
             return AudioFile(clip.media)
@@ -49,9 +53,9 @@ class VideoFile:
 
     has_video = True
 
-    def __init__(self, clip: SourceClip, config: PrepareConfig) -> None:
+    def __init__(self, clip: SourceClip, config: PrepareConfig, kept: Kept | None = None) -> None:
         """UserError when no video can be decoded."""
-        self._path, self._info = clip.media, None
+        self._path, self._info, self._kept = clip.media, None, kept
         start = round(clip.start * config.fps) / config.fps
         self._ahead = start, self._decode(start, config.frames, config)
         self.duration, self.has_audio = self._info.duration, self._info.has_audio
@@ -80,6 +84,7 @@ class VideoFile:
             start=start,
             seconds=frames / config.fps,
             info=self._info,
+            kept=self._kept,
         )
         self._info = clip.info
         return clip.frames, clip.audio

@@ -7,6 +7,7 @@ a note is whole.
 import collections
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -25,6 +26,7 @@ from data_pipelines.prepare.windows import Window, cut, useless
 from data_pipelines.provenance import ledger, policy
 from data_pipelines.sources import Dropped, SourceClip
 from v2a_jax.errors import UserError
+from v2a_jax.media.apart import Kept
 from v2a_jax.media.files import atomic_output
 
 TOOL = {"tool": "v2a prepare", "version": "1"}
@@ -77,7 +79,8 @@ class ShardMaker:
         draft = self.folder / f".{final.name}.{secrets.token_hex(4)}"
         note = Note()
         try:
-            summary = records.write_shard(self._records(shard, note), draft)
+            with Kept() as kept:
+                summary = records.write_shard(self._records(shard, note, kept), draft)
             to_disk(draft)
             draft.replace(final)
         finally:
@@ -87,11 +90,11 @@ class ShardMaker:
             file.write(json.dumps(vars(note), ensure_ascii=False).encode())
         return shard
 
-    def _records(self, shard: int, note: Note) -> Iterator[schema.ClipRecord]:
+    def _records(self, shard: int, note: Note, kept: Kept) -> Iterator[schema.ClipRecord]:
         for clip in Plan(self.folder).clips(shard):
             note.clips += 1
             with _noting(note, clip, clip.media):
-                media = self._admitted(clip)
+                media = self._admitted(clip, kept)
                 for window in self._windows(clip, media):
                     note.windows += 1
                     with _noting(note, clip, f"{clip.media}@{window.start:.3f}"):
@@ -99,7 +102,7 @@ class ShardMaker:
                         self._enter(clip, media, record, note)
                         yield record
 
-    def _admitted(self, clip: SourceClip) -> Media:
+    def _admitted(self, clip: SourceClip, kept: Kept) -> Media:
         """Policy and probe: the media of a clip that may be read, and has what it must."""
         row = ledger.asset_row(clip, "", [])
         if clip.provenance_id in self.withdrawn:
@@ -108,7 +111,7 @@ class ShardMaker:
         if refused:
             raise _Drop("policy", refused, row["licence"])
         try:
-            media = open_media(clip, self.config)
+            media = open_media(clip, self.config, kept)
         except (UserError, RuntimeError, OSError) as error:
             raise _Drop("probe", "unreadable", str(error)) from error
         if media.asset in self.withdrawn:
@@ -147,11 +150,15 @@ class ShardMaker:
         )
         return _encode(view, media.asset, annotations(view, self.annotators))
 
-    def _enter(self, clip: SourceClip, media: Media, record: schema.ClipRecord, note: Note) -> None:
+    @functools.cached_property
+    def _made(self) -> dict[str, str]:
+        """What the ledger says was done."""
         told = json.dumps(dataclasses.asdict(self.config), sort_keys=True)
-        made = TOOL | {"args_sha256": hashlib.sha256(told.encode()).hexdigest()}
+        return TOOL | {"args_sha256": hashlib.sha256(told.encode()).hexdigest()}
+
+    def _enter(self, clip: SourceClip, media: Media, record: schema.ClipRecord, note: Note) -> None:
         if not note.index or note.index[-1]["clip"] != clip.provenance_id:
-            note.assets.append(ledger.asset_row(clip, media.asset, [made], root=self.root))
+            note.assets.append(ledger.asset_row(clip, media.asset, [self._made], root=self.root))
         for origin, fault in record.meta["faults"].items():
             note.untold.append({"record": record.provenance, "origin": origin, "fault": fault})
         captions = list(dict.fromkeys(text for text in record.captions.values() if text))

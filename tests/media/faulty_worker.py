@@ -27,6 +27,13 @@ def spin():
         pass
 
 
+def work():
+    """Seven tenths of the time that a file may take."""
+    end = time.process_time() + 0.7
+    while time.process_time() < end:
+        pass
+
+
 def hoard():
     held = []
     while True:

@@ -12,7 +12,7 @@ import pytest
 
 from v2a_jax.errors import UserError
 from v2a_jax.media import apart
-from v2a_jax.media.apart import Decoder, Helper
+from v2a_jax.media.apart import Decoder, Helper, Kept
 from v2a_jax.media.decode import iter_audio, iter_frames, probe, read_clip
 from v2a_jax.media.source import LIMITS
 
@@ -192,3 +192,63 @@ def test_pictures_that_were_not_asked_for_are_refused(make, monkeypatch, sent):
     monkeypatch.setattr(Decoder, "ask", lambda *_, **__: iter(sent))
     with pytest.raises(UserError, match="its decoder"):
         read_clip(path, fps=10, sample_rate=8000, size=8, seconds=0.4, info=info)
+
+
+def test_a_kept_decoder_goes_on_to_the_next_file(make):
+    paths = [make(f"{name}.mp4", seconds=length) for name, length in (("a", 1.0), ("b", 0.6))]
+    alone = [read_clip(path, fps=25, sample_rate=16000) for path in paths]
+    (helper,) = children(os.getpid())
+    with Kept() as kept:
+        used = set()
+        for path, clip in zip(paths * 2, alone * 2, strict=True):
+            found = read_clip(path, fps=25, sample_rate=16000, kept=kept)
+            np.testing.assert_array_equal(found.frames, clip.frames)
+            np.testing.assert_array_equal(found.audio, clip.audio)
+            used |= set(children(helper))
+        assert len(used) == 1
+    deadline = time.monotonic() + 5
+    while children(helper) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not children(helper)
+
+
+@pytest.mark.parametrize("fault", ["crash", "betray", "hoard"])
+def test_what_was_at_fault_is_not_kept(fault):
+    helper = faulty(fault)
+    with Kept() as kept:
+        with (
+            Decoder("a.mp4", limits=TIGHT, helper=helper, kept=kept) as decoder,
+            pytest.raises((UserError, RuntimeError)),
+        ):
+            list(decoder.ask("fault"))
+        assert kept.take() is None
+        with Decoder("b.mp4", limits=TIGHT, helper=helper, kept=kept) as decoder:
+            assert len(list(decoder.ask("count", pieces=3))) == 3
+        link, lifeline = kept.take()
+        kept.give(link, lifeline)
+        with Decoder("c.mp4", limits=TIGHT, helper=helper, kept=kept) as decoder:
+            next(decoder.ask("count", pieces=3))
+        assert kept.take() is None  # what it was about to say would be heard of the next file
+
+
+def test_every_file_has_processor_time_of_its_own():
+    helper = faulty("work")
+    with Kept() as kept:
+        for _ in range(3):
+            with Decoder("a.mp4", limits=PATIENT, helper=helper, kept=kept) as decoder:
+                assert list(decoder.ask("fault")) == []
+            link, lifeline = kept.take()
+            kept.give(link, lifeline)
+
+
+def test_a_kept_decoder_that_is_gone_is_told(make):
+    path = make("a.mp4")
+    with Kept() as kept:
+        read_clip(path, fps=25, sample_rate=16000, kept=kept)
+        (helper,) = children(os.getpid())
+        for pid in children(helper):
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+        with pytest.raises(UserError, match="a.mp4"):
+            read_clip(path, fps=25, sample_rate=16000, kept=kept)
+        assert len(read_clip(path, fps=25, sample_rate=16000, kept=kept).frames) == 50

@@ -1,10 +1,10 @@
 """Decoding a file in a process of its own: its crash, hang or greed is a UserError here.
 
-A helper process is started once, and forks for each file one that decodes it within the limits.
+A helper process is started once, and forks for each file one that decodes it within the limits;
+files of one origin may be decoded by one fork, one after the other (`Kept`).
 Its answer streams: no side holds more than one block and what the socket buffers.
 """
 
-import dataclasses
 import functools
 import os
 import signal
@@ -32,6 +32,7 @@ MEMORY = {
 }
 ENVIRONMENT = {**THREADS, **MEMORY}
 SECRETS = ("V2A_WATERMARK_KEY",)  # variables that a decoder has no business to know
+KEPT_FILES = 64  # files that one decoder decodes at most: what leaks is given back
 PATIENCE = 10.0  # seconds until a helper says how a decoder ended, or ends itself
 
 
@@ -78,6 +79,39 @@ def _helper(owner: int) -> Helper:
     return Helper()
 
 
+class Kept:
+    """Keeps a decoder for the next file, to be used in a `with` statement: a fork costs time.
+
+    It is for files of one origin. A file that took its decoder over could change what is made of
+    those after it; one that is refused, or at fault in any way, has been its decoder's last.
+    """
+
+    def __init__(self) -> None:
+        self._idle: tuple[Link, socket.socket] | None = None
+        self._files = 0
+
+    def __enter__(self) -> "Kept":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._idle is not None:
+            _close(*self._idle)
+            self._idle = None
+
+    def take(self) -> tuple[Link, socket.socket] | None:
+        """The link and the lifeline of a decoder that waits, if there is one."""
+        idle, self._idle = self._idle, None
+        return idle
+
+    def give(self, link: Link, lifeline: socket.socket) -> None:
+        """Takes a decoder back; after KEPT_FILES it has lived long enough."""
+        self._files += 1
+        if self._idle is not None or self._files % KEPT_FILES == 0:
+            _close(link, lifeline)
+        else:
+            self._idle = link, lifeline
+
+
 class Decoder:
     """A process that decodes one file, to be used in a `with` statement.
 
@@ -86,34 +120,48 @@ class Decoder:
     """
 
     def __init__(
-        self, path: str | os.PathLike, *, limits: MediaLimits, helper: Helper | None = None
+        self,
+        path: str | os.PathLike,
+        *,
+        limits: MediaLimits,
+        helper: Helper | None = None,
+        kept: Kept | None = None,
     ):
-        self._path, self._limits = path, limits
+        """`kept` may have a decoder, and gets it back; else there is a new one."""
+        self._path, self._limits, self._kept = path, limits, kept
         self._helper = helper or _helper(os.getpid())
+        self._link, self._lifeline = (kept and kept.take()) or self._fork()
+        self._faultless = True
+        start = {"path": os.fsdecode(path), "folder": os.getcwd()}
+        self._link.send({**start, "limits": vars(limits)})
+
+    def _fork(self) -> tuple[Link, socket.socket]:
         try:
-            link, self._lifeline = self._helper.request()
+            link, lifeline = self._helper.request()
         except ConnectionError:  # it is gone: killed from outside
             _helper.cache_clear()
             self._helper = _helper(os.getpid())
-            link, self._lifeline = self._helper.request()
-        self._link = Link(link)
-        start = {"path": os.fsdecode(path), "folder": os.getcwd()}
-        self._link.send({**start, "limits": dataclasses.asdict(limits)})
+            link, lifeline = self._helper.request()
+        return Link(link), lifeline
 
     def __enter__(self) -> "Decoder":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._link.close()
-        self._lifeline.close()
+        if self._kept is not None and self._faultless:
+            self._kept.give(self._link, self._lifeline)
+        else:
+            _close(self._link, self._lifeline)
 
     def ask(self, task: str, **wanted: Any) -> Iterator[Message]:
         """What `worker.perform` says of a task, message by message: all are to be taken."""
+        self._faultless = False
         try:
             self._link.send({"task": task, **wanted})
             self._link.flush()
             while (message := self._receive()) is not None:
                 yield message
+            self._faultless = True
         except TimeoutError as error:
             waited = f"nothing for {self._limits.max_wait_seconds:g} s"
             raise UserError(f"{self._path}: decoding it hangs ({waited})") from error
@@ -131,6 +179,11 @@ class Decoder:
             _finish(message, self._path, self._limits)
             return None
         return message
+
+
+def _close(link: Link, lifeline: socket.socket) -> None:
+    link.close()
+    lifeline.close()
 
 
 def _finish(end: dict[str, Any], path: str | os.PathLike, limits: MediaLimits) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from v2a_jax.errors import UserError
-from v2a_jax.media.apart import Decoder
+from v2a_jax.media.apart import Decoder, Kept
 from v2a_jax.media.audio import Sound
 from v2a_jax.media.downmix import CHANNELS
 from v2a_jax.media.probe import MediaInfo
@@ -52,16 +52,17 @@ def read_clip(
     seconds: float | None = None,
     limits: MediaLimits = LIMITS,
     info: MediaInfo | None = None,
+    kept: Kept | None = None,
 ) -> Clip:
     """A video, or a part of it, in memory: F pictures and round(F / fps sample_rate) samples.
 
     F is round(duration fps) of a whole video, at least 1. Audio that starts late or ends early is
     filled up with zeros. With `size`, H = W = size: the shorter side is scaled to it and the centre
     kept; without it pictures have the size they are shown at. `channels` as for `iter_audio`;
-    `info` spares probing again.
+    `info` spares probing again; `kept` spares a process, for files of one origin.
     """
     _check(fps, sample_rate, channels, start, seconds)
-    with Decoder(path, limits=limits) as decoder:
+    with Decoder(path, limits=limits, kept=kept) as decoder:
         info = info or _probed(decoder)
         part = grid_part(info, fps, start, seconds)
         frames_FHWC = _room(path, info, len(part), size, limits)
@@ -204,7 +205,7 @@ def _pictures(
     """The pictures `part` of the grid; UserError when other ones are sent."""
     if not part:
         return
-    told, which, left = dataclasses.asdict(info), [part.start, part.stop], len(part)
+    told, which, left = vars(info), [part.start, part.stop], len(part)
     shape = (size, size, 3) if size else (info.height, info.width, 3)
     for sent in decoder.ask("pictures", info=told, fps=fps, size=size, part=which):
         fits = isinstance(sent, np.ndarray) and sent.dtype == np.uint8 and sent.shape[1:] == shape

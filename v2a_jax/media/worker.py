@@ -1,13 +1,13 @@
-"""The process that decodes: for each file it forks one more, which works within limits.
+"""The process that decodes: for each asker it forks one more, which works within limits.
 
 It is started once by `apart`, over whose socket come requests: each is a pair of descriptors, of a
 link on which tasks are asked for and answered, and of a lifeline. When the lifeline is cut the
 fork is killed; when the fork ends, its exit status is written on the lifeline. No foreign file is
-touched here before the fork, so that a file can harm no other.
+touched here before the fork: a file can harm no other, but those that its asker has the same fork
+decode after it.
 """
 
 import contextlib
-import dataclasses
 import math
 import os
 import resource
@@ -16,6 +16,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, NoReturn
@@ -26,7 +27,7 @@ from v2a_jax.errors import UserError
 from v2a_jax.media import audio, probe, video
 from v2a_jax.media.blocks import BLOCK, sized
 from v2a_jax.media.probe import MediaInfo
-from v2a_jax.media.source import MediaLimits
+from v2a_jax.media.source import LIMITS, MediaLimits
 from v2a_jax.media.warm import warm
 from v2a_jax.media.wire import BUFFER, Link, Message
 
@@ -46,7 +47,7 @@ class Fork(NamedTuple):
 def perform(path: str, limits: MediaLimits, *, task: str, **wanted: Any) -> Iterator[Message]:
     """What is asked for: see `decode`, whose functions ask."""
     if task == "probe":
-        yield dataclasses.asdict(probe.examine(path, limits=limits))
+        yield vars(probe.examine(path, limits=limits))
     elif task == "pictures":
         yield from _pictures(path, limits, **wanted)
     elif task == "tracks":
@@ -145,17 +146,18 @@ def _fork(control: socket.socket, link: int, lifeline: int, tasks: Tasks) -> For
 
 
 def _work(link: Link, tasks: Tasks) -> NoReturn:
-    """Answers requests about one file until nobody asks, and is gone."""
-    status = 1
+    """Answers requests about a file, and another when it is named, until nobody asks."""
+    status, path, limits = 1, "", LIMITS
     try:
         with contextlib.suppress(ConnectionError, EOFError):
-            start = link.receive(seconds=None, max_bytes=0)
-            limits = MediaLimits(**start["limits"])
-            os.chdir(start["folder"])
-            _restrict(limits)
             while True:
                 request = link.receive(seconds=None, max_bytes=0)
-                link.send(_answer(link, start["path"], request, limits, tasks))
+                if "path" in request:
+                    path, limits = request["path"], MediaLimits(**request["limits"])
+                    os.chdir(request["folder"])
+                    _restrict(limits)
+                    continue
+                link.send(_answer(link, path, request, limits, tasks))
                 link.flush()
         status = 0
     finally:
@@ -182,16 +184,18 @@ def _answer(
 
 def _restrict(limits: MediaLimits) -> None:
     """What this process may take; it writes no file, and leaves no memory image of a crash."""
-    for what, most, more in (
-        (resource.RLIMIT_AS, limits.max_memory, 0),
-        (resource.RLIMIT_CPU, limits.max_cpu_seconds, 1),  # first SIGXCPU, then SIGKILL
-        (resource.RLIMIT_NOFILE, MAX_FILES, 0),
-        (resource.RLIMIT_FSIZE, 0, 0),
-        (resource.RLIMIT_CORE, 0, 0),
+    used = math.ceil(time.process_time())
+    for what, most in (
+        (resource.RLIMIT_AS, limits.max_memory),
+        (resource.RLIMIT_CPU, used + limits.max_cpu_seconds),
+        (resource.RLIMIT_NOFILE, MAX_FILES),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_CORE, 0),
     ):
         hard = resource.getrlimit(what)[1]
-        highest = math.inf if hard == resource.RLIM_INFINITY else hard
-        resource.setrlimit(what, (min(most, highest), min(most + more, highest)))
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        # A later file has processor time of its own: that limit must be free to rise.
+        resource.setrlimit(what, (most, hard if what == resource.RLIMIT_CPU else most))
 
 
 def main(tasks: Tasks = perform) -> None:
