@@ -321,7 +321,7 @@ def test_killed_with_its_workers_it_asks_only_what_has_no_answer(films, server, 
     command = [sys.executable, "-m", "v2a_jax.bin.prepare", "--source=folder", f"--input={films}"]
     command += [f"--out={tmp_path / 'out'}", "--seconds=0.64", "--min_seconds=0.2", "--size=32"]
     command += ["--require=audio", "--workers=2", "--shard_clips=2", "--annotators=endpoint"]
-    command += [f"--endpoint={server.url}", "--endpoint_model=m", "--endpoint_rate=2400"]
+    command += [f"--endpoint={server.url}", "--endpoint_model=m", "--endpoint_rate=600"]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
     while len(server.bodies) < 11 and process.poll() is None:
         time.sleep(0.01)

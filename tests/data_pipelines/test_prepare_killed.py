@@ -12,6 +12,7 @@ import pytest
 from test_prepare import contents
 
 CLIPS, KILLS = 40, 3
+ATTEMPTS = 5  # a busy machine may look away until all is done
 SETTINGS = ["--seconds=0.64", "--size=32", "--shard_clips=2", "--workers=2", "--min_seconds=0.2"]
 
 
@@ -46,18 +47,12 @@ def wait_for_work(folder, process, notes):
         time.sleep(0.01)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("whole_group", [True, False])
-def test_killed_three_times_the_result_is_the_same(start, tmp_path, whole_group):
-    undisturbed, out, moments = (
-        tmp_path / "undisturbed",
-        tmp_path / "out",
-        random.Random(whole_group),
-    )
-    began = time.monotonic()
-    finish(start(undisturbed))
-    seconds = time.monotonic() - began
-    work, kept = tmp_path / ".out.prepare", {}
+def killed(start, out, seconds, moments, *, whole_group):
+    """Kills three preparations of `out` at their work; names of what was finished.
+
+    None where one was done too soon to be killed.
+    """
+    work, kept = out.with_name(f".{out.name}.prepare"), {}
     for _ in range(KILLS):
         process = start(out)
         wait_for_work(work, process, len(kept))
@@ -65,10 +60,27 @@ def test_killed_three_times_the_result_is_the_same(start, tmp_path, whole_group)
         if process.poll() is None:
             os.kill(-process.pid if whole_group else process.pid, signal.SIGKILL)
         process.communicate()
+        if out.exists():
+            return None
         notes = {path.name: path.stat().st_mtime_ns for path in work.glob("shard-*.json")}
         assert kept.items() <= notes.items(), "a finished shard was made again"
         kept = notes
-    assert 0 < len(kept) < CLIPS // 2, "the kills hit the work"
+    return kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("whole_group", [True, False])
+def test_killed_three_times_the_result_is_the_same(start, tmp_path, whole_group):
+    undisturbed, moments = tmp_path / "undisturbed", random.Random(whole_group)
+    began = time.monotonic()
+    finish(start(undisturbed))
+    seconds = time.monotonic() - began
+    for attempt in range(ATTEMPTS):
+        out = tmp_path / f"out{attempt}"
+        if killed(start, out, seconds, moments, whole_group=whole_group):
+            break
+    else:
+        pytest.fail("the kills never hit the work")
     finish(start(out))
     assert contents(out) == contents(undisturbed)
-    assert not work.exists()
+    assert not out.with_name(f".{out.name}.prepare").exists()

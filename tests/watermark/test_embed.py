@@ -109,6 +109,16 @@ def test_a_loud_wave_stays_within_full_scale(mark):
     assert _snr_db(wave, marked) > 18
 
 
+def test_a_loud_tone_is_turned_down_and_not_cut(mark):
+    time = np.arange(32000) / 16000
+    tone = (0.99 * np.sin(2 * np.pi * 700 * time)).astype(np.float32)[:, None]
+    marked = mark(tone)
+    assert 0.99 < np.abs(marked).max() <= 1
+    level = np.abs(np.fft.rfft(marked[:, 0] * np.hanning(len(marked))))
+    harmonic = slice(4200 - 40, 4200 + 40)  # bins of 0.5 Hz about three times the tone
+    assert level[harmonic].max() < 1e-3 * level.max()
+
+
 def test_samples_beyond_full_scale_are_not_pulled_in(mark):
     wave = 3 * np.random.default_rng(0).standard_normal((16000, 1)).astype(np.float32)
     beyond = np.abs(wave) > 2

@@ -3,9 +3,10 @@
 Between the partials of a tonal sound there is nothing to scale, so in cells of sign + the bins
 where g meets its upper limit are also filled with noise F up to the same share of the masking
 threshold. The added signal is held below the local level of the input: silence stays digital
-silence, and a click gains no echo before it. Plain array operations of static shape, so that it
-fuses into the sampler, batches, and follows any sharding of the leading axes. What is added at a
-sample depends on the clock and on CONTEXT hops around it, so that a wave marked piece by piece
+silence, and a click gains no echo before it. Where the sum would leave [-1, 1], it is turned down
+for some ms: a peak that is cut off is heard as a crack. Plain array operations of static shape, so
+that it fuses into the sampler, batches, and follows any sharding of the leading axes. What is added
+at a sample depends on the clock and on CONTEXT hops around it, so that a wave marked piece by piece
 (`stream.py`) is the wave marked whole.
 """
 
@@ -20,7 +21,8 @@ from v2a_jax.watermark.key import Pattern
 from v2a_jax.watermark.mask import DepthConfig, depth_db, threshold
 
 LOCAL_LIMIT = 0.5  # the mark's largest sample, against the input's largest of the last few ms
-CONTEXT = 4  # hops on either side: three of overlapping frames, one that gains are averaged over
+ROOM = 2  # hops on either side that the limiter looks at
+CONTEXT = 4 + ROOM  # three hops of overlapping frames, and one that gains are averaged over
 FILL_FRAMES = 64  # frames after which the fill's phases repeat
 
 
@@ -37,8 +39,8 @@ def embed(
 
     `payload_bits` int[16] or int[...,16], and `offset` int or int[...], the cell of the pattern at
     which the wave starts (draw it at random per output), broadcast against the leading axes.
-    What the mark would push out of [-1, 1] is cut there. Below a sample rate of 626 Hz no row is
-    in band, and nothing is added.
+    Nothing is pushed out of [-1, 1]. Below a sample rate of 626 Hz no row is in band, and nothing
+    is added.
     """
     if wave.size == 0 or grid.rows_used(sample_rate) == 0:
         return wave
@@ -67,17 +69,19 @@ def embed_hops(
     Frame t is what hops t to t + 3 hold; `cell_T` int[...,T] is its cell of the pattern. The first
     hop between is a multiple of FILL_FRAMES hops from the start of the whole wave.
     """
-    n, context = grid.window_length(sample_rate), CONTEXT * grid.hop_length(sample_rate)
+    n, hop = grid.window_length(sample_rate), grid.hop_length(sample_rate)
     spectrum_TF = jnp.fft.rfft(_frames(wave_CN, n) * grid.hann(n))
     spectrum_TF = spectrum_TF[..., : grid.bin_hz(sample_rate).size]
     sign_TF = _signs(pattern, payload_bits, cell_T, sample_rate)[..., None, :, :]
     mark_TF = _mark_spectrum(spectrum_TF, sign_TF, sample_rate, depth)
     mark_TW = jnp.fft.irfft(mark_TF, n=n) * (grid.hann(n) / 1.5)
-    limit_CN = LOCAL_LIMIT * _local_peak(wave_CN, max(n // 16, 1))[..., context:-context]
-    wave_CN = wave_CN[..., context:-context]
+    inner = slice((CONTEXT - ROOM) * hop, -(CONTEXT - ROOM) * hop)
+    limit_CN = LOCAL_LIMIT * _local_peak(wave_CN, max(n // 16, 1))[..., inner]
+    wave_CN = wave_CN[..., inner]
     marked_CN = wave_CN + jnp.clip(_overlap_add(mark_TW), -limit_CN, limit_CN)
-    full_CN = jnp.maximum(jnp.abs(wave_CN), 1)
-    return jnp.clip(marked_CN, -full_CN, full_CN)
+    marked_CN = marked_CN * _limiter(wave_CN, marked_CN, hop)
+    full_CN = jnp.maximum(jnp.abs(wave_CN), 1)  # by a rounding error, or beyond full scale
+    return jnp.clip(marked_CN, -full_CN, full_CN)[..., ROOM * hop : -ROOM * hop]
 
 
 def _mark_spectrum(spectrum_TF: Any, sign_TF: Any, sample_rate: int, depth: DepthConfig) -> Any:
@@ -122,15 +126,46 @@ def _frames(wave_CN: jax.Array, n: int) -> jax.Array:
 
 
 def _overlap_add(frames_TW: jax.Array) -> jax.Array:
-    """float32[...,N]: the sum of frames where `_frames` took them, without CONTEXT hops each side.
+    """float32[...,N]: the sum of frames where `_frames` took them, with ROOM hops each side.
 
     Hop h gets part i of frame h - i.
     """
     *lead, frames, n = frames_TW.shape
-    parts = frames_TW.reshape(*lead, frames, grid.HOPS, n // grid.HOPS)
-    hops = frames + grid.HOPS - 1 - 2 * CONTEXT
-    total = sum(parts[..., CONTEXT - i : CONTEXT - i + hops, i, :] for i in range(grid.HOPS))
+    parts, first = frames_TW.reshape(*lead, frames, grid.HOPS, n // grid.HOPS), CONTEXT - ROOM
+    hops = frames + grid.HOPS - 1 - 2 * first
+    total = sum(parts[..., first - i : first - i + hops, i, :] for i in range(grid.HOPS))
     return total.reshape(*lead, -1)
+
+
+def _limiter(wave_CN: jax.Array, marked_CN: jax.Array, hop: int) -> jax.Array:
+    """float32[...,N]: a gain with which no hop has a peak over 1, or over its own unmarked one.
+
+    It runs straight between the middles of hops, and is nowhere above what the hops around allow;
+    the first and last ROOM hops don't know their neighbours.
+    """
+    *lead, samples = wave_CN.shape
+
+    def peak(x_CN: jax.Array) -> jax.Array:
+        return jnp.maximum(jnp.abs(x_CN).reshape(*lead, samples // hop, hop).max(-1), 1)
+
+    allowed = jnp.min(_with_neighbours(peak(wave_CN) / peak(marked_CN)), axis=0)
+    allowed = jnp.minimum(allowed, 1)
+    at = (np.arange(hop) + 0.5) / hop
+    before, after = np.maximum(0.5 - at, 0), np.maximum(at - 0.5, 0)
+    earlier, own, later = _with_neighbours(allowed)[..., None]
+    gain = earlier * before + own * (1 - before - after) + later * after
+    return gain.reshape(*lead, samples).astype(jnp.float32)
+
+
+def _with_neighbours(x: jax.Array) -> jax.Array:
+    """[3,...]: the value before, the value, and the one after along the last axis."""
+    return jnp.stack(
+        [
+            jnp.concatenate([x[..., :1], x[..., :-1]], axis=-1),
+            x,
+            jnp.concatenate([x[..., 1:], x[..., -1:]], axis=-1),
+        ]
+    )
 
 
 def _local_peak(wave_CN: jax.Array, block: int) -> jax.Array:
