@@ -92,6 +92,7 @@ def test_batches_have_one_size(toy_clips, judges, oracle_model):
     assert set(oracle_model.batches) == {5}
 
 
+@pytest.mark.slow
 def test_result_does_not_depend_on_the_batch_size(toy_clips, judges):
     results = [
         evaluate(OracleModel(), toy_clips, judges, dataclasses.replace(CONFIG, batch=batch)).scores

@@ -42,7 +42,7 @@ def heard(path):
 
 @pytest.mark.parametrize("original", ["replace", "mix", "duck"])
 @pytest.mark.parametrize("loudness", [None, -16.0])
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("channels", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_whatever_leaves_carries_the_mark_and_lasts_as_long_as_the_video(
     deliver, film, generator, original, loudness, channels
 ):

@@ -51,6 +51,7 @@ def adversarial():
     }
 
 
+@pytest.mark.slow
 def test_codec_and_discriminators_do_not_move_each_other(adversarial):
     without, one, two = adversarial.values()
     # Discriminators: their own loss alone, whatever the codec makes of their scores.
@@ -65,6 +66,7 @@ def test_codec_and_discriminators_do_not_move_each_other(adversarial):
     np.testing.assert_allclose(part(two, "codec") - part(one, "codec"), pull, **close)
 
 
+@pytest.mark.slow
 def test_statistics_move_to_the_moments_of_the_latents_and_weigh_nothing(adversarial):
     stage, params, _ = tiny_stage("codec")
     batch = tiny_batch(2, seconds=0.16)
@@ -182,6 +184,7 @@ def absence(use):
     )
 
 
+@pytest.mark.slow
 def test_half_precision_sees_the_latents_that_full_precision_makes():
     config = tiny_config("diffusion")
     config.dtype = "bfloat16"

@@ -66,6 +66,7 @@ def test_accumulation_changes_nothing(whole, accumulate, tmp_path):
         np.testing.assert_allclose(leaf, whole[1][name], rtol=1e-3, atol=2e-6, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes, accumulate", [({"fsdp": 2}, 2)])
 def test_four_devices_change_nothing(whole, sizes, accumulate, tmp_path):
     here = pathlib.Path(__file__).parent
