@@ -54,6 +54,18 @@ def staged(directory: str | os.PathLike) -> Iterator[Path]:
         raise
 
 
+def publish(data: Path, directory: Path) -> None:
+    """Moves a finished dataset to its place, a new or empty folder.
+
+    A kill leaves the draft of the file that was being written; it is no part of the dataset.
+    """
+    for draft in data.glob(".*"):
+        draft.unlink()
+    if directory.exists():
+        directory.rmdir()
+    data.rename(directory)
+
+
 def _make_parents(target: Path) -> list[Path]:
     """Creates what is missing above `target`; returns the new folders, deepest first."""
     missing = list(itertools.takewhile(lambda folder: not folder.exists(), target.parents))

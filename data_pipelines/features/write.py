@@ -117,9 +117,7 @@ class StoreWriter:
                     file.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
         summaries = [note.summary for note in notes]
         records.describe(data, summaries, dtype=str(self.encoder.dtype), **self.told)
-        if out.exists():
-            out.rmdir()
-        data.rename(out)
+        records.publish(data, out)
 
 
 def _data(folder: Path) -> Path:

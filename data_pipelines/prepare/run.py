@@ -168,9 +168,7 @@ def _publish(plan: Plan, make: ShardMaker, out: Path) -> list[dict[str, Any]]:
         prepare=config,
         ledger_sha256=ledger.digest(make.data / ledger.LEDGER),
     )
-    if out.exists():
-        out.rmdir()
-    make.data.rename(out)
+    records.publish(make.data, out)
     return stages
 
 

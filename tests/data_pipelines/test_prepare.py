@@ -16,6 +16,7 @@ from data_pipelines.records import RecordSource
 from data_pipelines.sources import Rights, SourceClip
 from data_pipelines.tfds_builder import write_tfds
 from v2a_jax.errors import UserError
+from v2a_jax.media.files import file_sha256
 from v2a_jax.types import Event
 
 CLIP = SourceClip(uid="a", dataset="test", media="a.mp4")
@@ -23,8 +24,8 @@ SOUND_ALONE = ("audiocaps", "wavcaps", "clotho")
 
 
 def contents(folder):
-    """Bytes of each file of a folder."""
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    """Size and digest of each file of a folder."""
+    return {path.name: (path.stat().st_size, file_sha256(path)) for path in folder.iterdir()}
 
 
 def lines(path):
@@ -123,6 +124,7 @@ def test_finished_shards_are_not_made_again(many, prepared, tmp_path, monkeypatc
     assert not out.exists()
     with pytest.raises(UserError, match=r"begun with fps=25, not 24"):
         prepared(many, out, fps=24)
+    (tmp_path / ".out.prepare" / "data" / ".ledger.jsonl.0123abcd").write_bytes(b"a kill's draft")
     prepared(many, out)
     assert made[6:] == ["4.mp4", "5.mp4", "6.mp4", "7.mp4", "8.wav"]
     prepared(many, tmp_path / "undisturbed")

@@ -28,6 +28,7 @@ from data_pipelines.open import (
     open_source,
 )
 from v2a_jax.errors import UserError
+from v2a_jax.media.files import file_sha256
 from v2a_jax.models.tokenizer import Tokenizer, train_tokenizer
 from v2a_jax.training.checkpoint import Checkpoints
 from v2a_jax.training.earlier import weights_sha256
@@ -246,6 +247,6 @@ def test_a_killed_command_goes_on_and_ends_with_the_same_bytes(workdir, tmp_path
     finished = [path for path in out.iterdir() if path.name in shards]
     again = [path for path in finished if path.stat().st_mtime_ns != shards[path.name]]
     assert len(again) <= len(shards) - len(kept), "a finished shard was made again"
-    made = {path.name: path.read_bytes() for path in out.iterdir()}
-    assert made == {path.name: path.read_bytes() for path in undisturbed.iterdir()}
+    made = {path.name: file_sha256(path) for path in out.iterdir()}
+    assert made == {path.name: file_sha256(path) for path in undisturbed.iterdir()}
     assert not work.exists()
