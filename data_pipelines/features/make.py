@@ -26,7 +26,7 @@ from v2a_jax.media.files import file_sha256
 from v2a_jax.models.system import System
 from v2a_jax.sharding import MeshConfig, make_mesh
 from v2a_jax.training.diffusion_stage import DiffusionStage
-from v2a_jax.training.earlier import frozen_parts
+from v2a_jax.training.earlier import earlier_parts, on_mesh, weights_sha256
 from v2a_jax.training.encoding import Encoding
 from v2a_jax.training.stages import make_stage
 from v2a_jax.types import Batch
@@ -50,11 +50,12 @@ def make_writer(
     _check(shard_clips, batch, mesh)
     system = System.from_config(config)
     stage = make_stage(config.stage, config, system)
-    frozen, digests = frozen_parts(config, workdir, stage.needs, system, mesh)
+    earlier = earlier_parts(config, workdir, stage.needs, system)
+    digests = {part: weights_sha256(weights) for part, weights in earlier.items()}
     source = open_source(config, split)
     tokenizer, settings = tokenizer_for(config, workdir, source), loader_config(config)
     made_by = origin(settings, config.model, digests, tokenizer)
-    encoding = Encoding(stage, frozen, mesh, batch)
+    encoding = Encoding(stage, on_mesh(earlier, system, mesh), mesh, batch)
     encoder = ClipEncoder(
         example=Example(config=settings, encode=tokenizer.encode),
         encode=encoding.encode,

@@ -28,12 +28,13 @@ from v2a_jax.models.system import System
 from v2a_jax.sharding import MeshConfig, batch_sharding, make_mesh
 from v2a_jax.training.checkpoint import CheckpointConfig
 from v2a_jax.training.diffusion_stage import DiffusionStage
-from v2a_jax.training.earlier import frozen_parts
+from v2a_jax.training.earlier import earlier_parts, on_mesh, weights_sha256
 from v2a_jax.training.ema import EmaConfig
 from v2a_jax.training.feed import local_part
 from v2a_jax.training.loop import RunConfig, TrainConfig, train
 from v2a_jax.training.optimizer import OptimizerConfig
 from v2a_jax.training.stages import Stage, make_stage
+from v2a_jax.types import Params
 from v2a_jax.watermark.key import load_or_create
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "FILE:STAGE, e.g. configs/demo.py:codec.")
@@ -62,11 +63,13 @@ def train_stage(config: ConfigDict, workdir: pathlib.Path) -> int:
         ema=build(EmaConfig, config.ema),
     )
     mesh = make_mesh(build(MeshConfig, config.mesh))
-    frozen, digests = frozen_parts(config, workdir, stage.needs, system, mesh)
+    earlier = earlier_parts(config, workdir, stage.needs, system)
+    part = local_part(batch_sharding(mesh), training.run.batch_size)
+    source, data, heldout = _loaders(config, workdir, stage, earlier, part)
+    frozen = on_mesh(earlier, system, mesh)
+    del earlier  # a second copy, for as long as training lasts
     if stage.marks:
         frozen["pattern"] = jax.device_put(load_or_create().pattern(), NamedSharding(mesh, P()))
-    part = local_part(batch_sharding(mesh), training.run.batch_size)
-    source, data, heldout = _loaders(config, workdir, stage, digests, part)
     finished = train(
         stage,
         training,
@@ -88,12 +91,12 @@ def _loaders(
     config: ConfigDict,
     workdir: pathlib.Path,
     stage: Stage,
-    digests: dict[str, str],
+    earlier: Params,
     local: tuple[int, int],
 ) -> tuple[Source, Stream, Stream]:
     """What is trained on, its loader, and the held-out clips' loader; `local` is this host's part.
 
-    The diffusion stage also trains on features that its earlier stages, by `digests`, have made.
+    The diffusion stage also trains on features that the same `earlier` weights have made.
     """
     features = isinstance(stage, DiffusionStage) and has_features(config)
     store, source = open_features(config) if features else (None, open_source(config, "train"))
@@ -101,6 +104,7 @@ def _loaders(
     tokenizer = tokenizer_for(config, workdir, source) if stage.reads_text else None
     share = dict(zip(("part", "parts"), local, strict=True))
     if features:
+        digests = {name: weights_sha256(weights) for name, weights in earlier.items()}
         wanted = origin(loader_config(config), config.model, digests, tokenizer)
         data = make_feature_loader(config, store, source, wanted, **share)
     else:

@@ -26,19 +26,18 @@ TRAINED_BY = {
 }
 
 
-def frozen_parts(
-    config: Mapping[str, Any],
-    workdir: pathlib.Path,
-    parts: Sequence[str],
-    system: System,
-    mesh: Mesh,
-) -> tuple[Params, dict[str, str]]:
-    """The parts that the stages before this one trained, on the mesh, and the digest of each."""
+def earlier_parts(
+    config: Mapping[str, Any], workdir: pathlib.Path, parts: Sequence[str], system: System
+) -> Params:
+    """The parts that the stages before this one trained, checked."""
     earlier = pathlib.Path(config["earlier"]) if config["earlier"] else workdir
-    loaded = load_parts(earlier, parts, system, config["ema"]["sigma_rel"][0])
-    axes = {part: getattr(system, part).axes for part in parts}
-    digests = {part: weights_sha256(loaded[part]) for part in parts}
-    return jax.device_put(loaded, param_shardings(mesh, axes)), digests
+    return load_parts(earlier, parts, system, config["ema"]["sigma_rel"][0])
+
+
+def on_mesh(params: Params, system: System, mesh: Mesh) -> Params:
+    """Parts' weights, each leaf split as its axes say."""
+    axes = {part: getattr(system, part).axes for part in params}
+    return jax.device_put(params, param_shardings(mesh, axes))
 
 
 def weights_sha256(params: Params) -> str:
