@@ -18,7 +18,7 @@ import numpy as np
 
 from v2a_jax.watermark import grid, payload
 from v2a_jax.watermark.key import Pattern
-from v2a_jax.watermark.mask import DepthConfig, depth_db, threshold
+from v2a_jax.watermark.mask import DepthConfig, depth_db, threshold, with_neighbours
 
 LOCAL_LIMIT = 0.5  # the mark's largest sample, against the input's largest of the last few ms
 ROOM = 2  # hops on either side that the limiter looks at
@@ -148,24 +148,13 @@ def _limiter(wave_CN: jax.Array, marked_CN: jax.Array, hop: int) -> jax.Array:
     def peak(x_CN: jax.Array) -> jax.Array:
         return jnp.maximum(jnp.abs(x_CN).reshape(*lead, samples // hop, hop).max(-1), 1)
 
-    allowed = jnp.min(_with_neighbours(peak(wave_CN) / peak(marked_CN)), axis=0)
-    allowed = jnp.minimum(allowed, 1)
+    before, own, after = with_neighbours(peak(wave_CN) / peak(marked_CN), -1)
+    allowed = jnp.minimum(jnp.minimum(jnp.minimum(before, own), after), 1)
     at = (np.arange(hop) + 0.5) / hop
-    before, after = np.maximum(0.5 - at, 0), np.maximum(at - 0.5, 0)
-    earlier, own, later = _with_neighbours(allowed)[..., None]
-    gain = earlier * before + own * (1 - before - after) + later * after
+    early, late = np.maximum(0.5 - at, 0), np.maximum(at - 0.5, 0)
+    before, own, after = (gain[..., None] for gain in with_neighbours(allowed, -1))
+    gain = before * early + own * (1 - early - late) + after * late
     return gain.reshape(*lead, samples).astype(jnp.float32)
-
-
-def _with_neighbours(x: jax.Array) -> jax.Array:
-    """[3,...]: the value before, the value, and the one after along the last axis."""
-    return jnp.stack(
-        [
-            jnp.concatenate([x[..., :1], x[..., :-1]], axis=-1),
-            x,
-            jnp.concatenate([x[..., 1:], x[..., -1:]], axis=-1),
-        ]
-    )
 
 
 def _local_peak(wave_CN: jax.Array, block: int) -> jax.Array:

@@ -88,9 +88,15 @@ def _matrices(sample_rate: int, pitch: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _smooth(x: Any, axis: int) -> Any:
-    """Mean of each value and its two neighbours along an axis, the edge values repeated."""
+    """Mean of each value and its two neighbours along an axis."""
+    before, own, after = with_neighbours(x, axis)
+    return (before + own + after) / 3
+
+
+def with_neighbours(x: Any, axis: int) -> tuple[Any, Any, Any]:
+    """The value before, the value, and the one after along an axis, the edge values repeated."""
     xp = x.__array_namespace__()
-    x = xp.moveaxis(x, axis, -1)
-    padded = xp.concat([x[..., :1], x, x[..., -1:]], axis=-1)
-    mean = (padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]) / 3
-    return xp.moveaxis(mean, -1, axis)
+    last = xp.moveaxis(x, axis, -1)
+    before = xp.concat([last[..., :1], last[..., :-1]], axis=-1)
+    after = xp.concat([last[..., 1:], last[..., -1:]], axis=-1)
+    return xp.moveaxis(before, -1, axis), x, xp.moveaxis(after, -1, axis)
