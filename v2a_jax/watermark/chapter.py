@@ -19,6 +19,7 @@ from v2a_jax.watermark.stretch import IDENTITY
 
 CLAIM = 1e-6  # the p-value at or below which sound is said to be marked
 CORE_CELLS, CORE_SECONDS, OVERLAP_SECONDS = 1500, 32, 8  # 1500 cells are 32 s exactly
+NOTHING_FOLDED = np.zeros((1, grid.PERIOD, 1), np.float32)
 SHORTEST_FRAMES = 4 * frontend.FRAMES  # two whole cells at any start and stretch
 
 
@@ -56,7 +57,8 @@ class Run:
 class Examined:
     """How many windows of each kind were searched, and what was found in them.
 
-    `folded` float32[2·P,K,R] is the evidence of the chapter's own cells, a period apart added up.
+    `folded` float32[2·P,K,R] is the evidence of the chapter's own cells, a period apart added up;
+    zeros of an only chapter, of which the whole is searched already.
     """
 
     searched: collections.Counter
@@ -86,10 +88,7 @@ def examine(chapter: Chapter, searchers: Sequence[Searcher]) -> Examined:
     """Searches a chapter; its stretch only where nothing is found as it is."""
     evidence = Evidence(chapter.wave, chapter.sample_rate)
     if evidence.frames < SHORTEST_FRAMES:
-        nothing = np.zeros((1, grid.PERIOD, 1), np.float32)
-        return Examined(searched=collections.Counter(), matches=[], runs=[], folded=nothing)
-    own = evidence.frames if chapter.last else (CORE_CELLS + 1) * frontend.FRAMES
-    cells_PTR = evidence.cells(IDENTITY, 0, own, search.PHASES)
+        return Examined(searched=collections.Counter(), matches=[], runs=[], folded=NOTHING_FOLDED)
     matches, searched = search.search_windows(evidence, searchers, whole=chapter.only)
     if not any(_claims(match, searched) for match in matches):
         for first, last in search.probes(evidence.frames, every=chapter.only):
@@ -100,7 +99,7 @@ def examine(chapter: Chapter, searchers: Sequence[Searcher]) -> Examined:
         searched=searched,
         matches=matches,
         runs=_runs(chapter, evidence, claims),
-        folded=_on_the_pattern(cells_PTR, chapter.number),
+        folded=NOTHING_FOLDED if chapter.only else _on_the_pattern(chapter, evidence),
     )
 
 
@@ -113,13 +112,15 @@ def _claims(match: Match, searched: collections.Counter) -> bool:
     return counted(match.log_p, match.window.kind, searched) <= math.log(CLAIM)
 
 
-def _on_the_pattern(cells_PTR: np.ndarray, number: int) -> np.ndarray:
+def _on_the_pattern(chapter: Chapter, evidence: Evidence) -> np.ndarray:
     """float32[P,K,R] folded so that places are those of cells counted from the whole's start."""
+    own = evidence.frames if chapter.last else (CORE_CELLS + 1) * frontend.FRAMES
+    cells_PTR = evidence.cells(IDENTITY, 0, own, search.PHASES)
     phases, cells, rows = cells_PTR.shape
     folded_PKR = np.zeros((phases, grid.PERIOD, rows), np.float32)
     folded_PTR = fold(cells_PTR)
     folded_PKR[:, : folded_PTR.shape[1]] = folded_PTR
-    return np.roll(folded_PKR, number * CORE_CELLS, axis=1)
+    return np.roll(folded_PKR, chapter.number * CORE_CELLS, axis=1)
 
 
 def _runs(chapter: Chapter, evidence: Evidence, claims: list[Match]) -> list[Run]:
