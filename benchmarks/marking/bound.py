@@ -1,4 +1,4 @@
-"""Section `bound`: what noise leaves of the mark, for our detector and for one that knows the best.
+"""Section `bound`: what an attack leaves of the mark, for our detector and for one that knows best.
 
 The second knows where the pattern lies and, from how other keys fare in the same clip, how much to
 trust each cell of either ear: its weights are the mean of w·y over its variance, T = Σ a·w·y over
@@ -15,54 +15,74 @@ from scipy import special
 from scipy.ndimage import uniform_filter
 
 from marking import changes, ours
+from marking.attacks import Attack, chain, encoded, of
 from marking.marked import Settings, mark
 from marking.survival import Task
 from marking.tables import percent, table
 
 KEYS = 10  # that mark each clip: one is judged by what is learnt from the others
-LEVELS = (20, 10)  # dB of the clip over white noise
+HARD = "hard chain, its speed undone, the best 4 s"
+PIECES = {HARD: 4.0}  # seconds that an attack leaves
 NEAR = (5, 3)  # cells and rows over which a cell's trust is averaged
 LEAST_VARIANCE = 1e-3
 
 
+def attacks(settings: Settings, task: Task) -> dict[str, Attack]:
+    """What is done to a clip; nothing of it moves sound in time."""
+    track_NC = task.track.render(settings.seconds, task.rate)
+    noise = {db: of(changes.noisy, snr=db, exponent=0) for db in (20, 10)}
+    return {
+        **{f"white noise {db} dB": attack for db, attack in noise.items()},
+        **{
+            f"original track, {db} dB": of(changes.mixed, other=track_NC, db=db) for db in (-6, -12)
+        },
+        HARD: chain(noise[20], encoded("Opus 16")),
+    }
+
+
 def compare(settings: Settings, task: Task) -> list[dict]:
-    """A row for each level of noise: mean T of our statistic, and of the best weights."""
+    """A row for each attack: mean T of our statistic, and of the best weights."""
     place = dict(clip=task.clip.name, kind=task.clip.kind, rate=task.rate)
     rows = []
-    for level in LEVELS:
-        signed_KETR = np.array([_signed(settings, task, level, key) for key in range(KEYS)])
+    for name, attack in attacks(settings, task).items():
+        signed_KETR = np.array([_signed(settings, task, attack, key) for key in range(KEYS)])
+        best_KETR = np.array([_weighed(signed_KETR, key) for key in range(KEYS)])
+        reached = functools.partial(_reached, seconds=PIECES.get(name, settings.seconds))
         rows.append(
             place
-            | {"noise": level, "needed": needed()}
-            | {"ours": float(np.mean([_ratio(one_ETR).max() for one_ETR in signed_KETR]))}
-            | {"best": float(np.mean([_best(signed_KETR, key) for key in range(KEYS)]))}
+            | {"attack": name, "needed": needed()}
+            | {"ours": float(np.mean([reached(one_ETR) for one_ETR in signed_KETR]))}
+            | {"best": float(np.mean([reached(one_ETR) for one_ETR in best_KETR]))}
         )
     return rows
 
 
-def _signed(settings: Settings, task: Task, level: float, number: int) -> np.ndarray:
+def _signed(settings: Settings, task: Task, attack: Attack, number: int) -> np.ndarray:
     """float32[E,T,R]: the evidence of each ear times the sign that the cell carries."""
     marked = mark(settings, task.clip, task.rate, 1000 * task.number + number)
     rng = np.random.default_rng([task.number, number])
-    noisy_NC = changes.noisy(marked.wave, task.rate, rng, snr=level, exponent=0)
-    cells_ETR = ours.ears(noisy_NC.astype(np.float32), task.rate)
+    cells_ETR = ours.ears(*attack(marked.wave, task.rate, rng))
     _, cells, rows = cells_ETR.shape
     at_T = (marked.start + np.arange(cells)) % ours.PERIOD
     return cells_ETR * ours.true_signs(marked.key, marked.payload)[at_T, :rows]
 
 
-def _best(signed_KETR: np.ndarray, key: int) -> float:
+def _weighed(signed_KETR: np.ndarray, key: int) -> np.ndarray:
+    """float32[E+1,T,R]: the evidence of each ear, and of all together, by the best weights."""
     others_KETR = np.delete(signed_KETR, key, 0)
     smooth = functools.partial(uniform_filter, size=(1, *NEAR))
     mean_ETR = np.maximum(smooth(others_KETR.mean(0)), 0)
     trust_ETR = mean_ETR / (smooth((others_KETR**2).mean(0)) + LEAST_VARIANCE)
     weighed_ETR = trust_ETR * signed_KETR[key]
-    together_1TR = weighed_ETR.sum(0, keepdims=True)
-    return float(_ratio(np.concatenate([weighed_ETR, together_1TR])).max())
+    return np.concatenate([weighed_ETR, weighed_ETR.sum(0, keepdims=True)])
 
 
-def _ratio(signed_ETR: np.ndarray) -> np.ndarray:
-    return signed_ETR.sum((1, 2)) / np.sqrt(np.square(signed_ETR).sum((1, 2)) + 1e-30)
+def _reached(signed_ETR: np.ndarray, seconds: float) -> float:
+    """The largest T of an ear, in any piece of so many seconds."""
+    cells = min(round(seconds / ours.CELL_SECONDS), signed_ETR.shape[1])
+    sum_ET, square_ET = signed_ETR.sum(2), np.square(signed_ETR).sum(2)
+    pieces = [np.lib.stride_tricks.sliding_window_view(x, cells, 1) for x in (sum_ET, square_ET)]
+    return float(np.max(pieces[0].sum(2) / np.sqrt(pieces[1].sum(2) + 1e-30)))
 
 
 @functools.cache
@@ -74,10 +94,10 @@ def needed() -> float:
 
 
 def report(rows: Sequence[dict]) -> str:
-    """Shares of clips beyond the T that is needed, and the clips that fall short."""
+    """Shares of clips beyond the T that a whole clip needs, and the clips that fall short."""
     lines = []
-    for rate, level in dict.fromkeys((row["rate"], row["noise"]) for row in rows):
-        part = [row for row in rows if (row["rate"], row["noise"]) == (rate, level)]
+    for rate, name in dict.fromkeys((row["rate"], row["attack"]) for row in rows):
+        part = [row for row in rows if (row["rate"], row["attack"]) == (rate, name)]
         short = [
             f"{row['clip']} ({row['ours']:.1f} / {row['best']:.1f})"
             for row in part
@@ -87,6 +107,6 @@ def report(rows: Sequence[dict]) -> str:
             percent(np.mean([row[who] >= row["needed"] for row in part]))
             for who in ("ours", "best")
         ]
-        lines.append([f"{level} dB, {rate} Hz", *shares, ", ".join(short) or "–"])
-    header = ("white noise", "ours", "best weights", "clips that fall short (T ours / best)")
+        lines.append([f"{name}, {rate} Hz", *shares, ", ".join(short) or "–"])
+    header = ("attack", "ours", "best weights", "clips that fall short (T ours / best)")
     return f"T needed: {needed():.1f}.\n\n{table(header, lines)}"

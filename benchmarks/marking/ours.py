@@ -13,7 +13,7 @@ from v2a_jax.watermark import search
 from v2a_jax.watermark.chapter import counted
 from v2a_jax.watermark.detect import CLAIM, Detection, detect, detect_blocks
 from v2a_jax.watermark.embed import embed
-from v2a_jax.watermark.grid import PERIOD, rows_total
+from v2a_jax.watermark.grid import CELL_SECONDS, PERIOD, rows_total
 from v2a_jax.watermark.key import PILOT, Key, Pattern
 from v2a_jax.watermark.mask import DepthConfig
 from v2a_jax.watermark.payload import PAYLOAD_BITS, codewords, to_bits
@@ -23,6 +23,7 @@ from v2a_jax.watermark.stream import mark, mark_blocks
 from v2a_jax.watermark.stretch import IDENTITY
 
 __all__ = [
+    "CELL_SECONDS",
     "CLAIM",
     "PAYLOAD_BITS",
     "PERIOD",

@@ -15,9 +15,16 @@ from v2a_jax.config import build
 DEPTH = build(DepthConfig, get_config().watermark)
 
 
+NOISE = "white noise 20 dB"
+
+
 @pytest.fixture(autouse=True)
-def few_keys(monkeypatch):
+def few_keys_and_attacks(monkeypatch):
+    every = bound.attacks
     monkeypatch.setattr(bound, "KEYS", 4)
+    monkeypatch.setattr(
+        bound, "attacks", lambda *of: {name: every(*of)[name] for name in (NOISE, bound.HARD)}
+    )
 
 
 def measured(depth):
@@ -26,10 +33,10 @@ def measured(depth):
 
 
 def test_a_mark_is_found_by_both():
-    louder, fainter = measured(DEPTH)
-    for row in (louder, fainter):
-        assert row["ours"] > row["needed"] and row["best"] > 0.8 * row["ours"]
-    assert louder["ours"] > fainter["ours"]
+    noisy, hard = measured(DEPTH)
+    for row in (noisy, hard):
+        assert row["best"] > 0.8 * row["ours"]
+    assert noisy["ours"] > noisy["needed"] and noisy["ours"] > hard["ours"] > 3.5
 
 
 def test_no_mark_is_found_by_neither():
@@ -38,7 +45,7 @@ def test_no_mark_is_found_by_neither():
 
 
 def test_the_report_names_who_falls_short():
-    row = {"rate": 16000, "noise": 20, "kind": "world", "needed": 8.4}
+    row = {"rate": 16000, "attack": "noise", "kind": "world", "needed": 8.4}
     rows = [
         row | {"clip": "faint", "ours": 5.0, "best": 9.0},
         row | {"clip": "loud", "ours": 20.0, "best": 30.0},
