@@ -73,7 +73,7 @@ ENCODE = dict(shard_clips=512, batch=16)
 def model() -> dict:
     """Sizes of the models; sections are the config dataclasses beside the models."""
     return dict(
-        stack=dict(remat="dots", unroll=False),
+        stack=dict(remat="dots", unroll=False, attention="auto"),
         codec=dict(
             sample_rate=16000,
             channels=1,
@@ -156,6 +156,8 @@ def data(stage: str) -> dict:
         # is the dataset's own. Withdrawn clips are never read.
         policy="any",
         ledger="",
+        # A record that cannot be read: `fail` names it and stops; `skip` takes the next one.
+        damaged="fail",
         world=WORLD | dict(clips=100_000, seconds=8.0, size=96),
         tokenizer_clips=20_000,
         loader=dict(
@@ -180,6 +182,9 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             seed=0,
             # Where the earlier stages were trained, when not in the same --workdir.
             earlier="",
+            # A bundle, or a --workdir, whose weights this stage begins with; leaves that it lacks,
+            # has besides, or has in another shape must match one of the patterns in `differ`.
+            init=dict(weights="", differ=()),
             dtype="float32",
             model=model(),
             data=data(stage),
@@ -192,6 +197,15 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
                 evaluate_every=2000,
                 evaluate_batches=4,
                 sample_every=10_000,
+                # So many updates in a row without a finite loss and gradient end the run.
+                max_skips=10,
+                # No step, evaluation or checkpoint may take longer than the first; no start-up or
+                # compilation longer than the second; another process may be silent for the third.
+                hang_seconds=1800.0,
+                compile_seconds=7200.0,
+                peer_seconds=60.0,
+                # A folder, relative to --workdir; "" compiles anew at each start.
+                compile_cache="compiled",
             ),
             optimizer=dict(
                 learning_rate=1e-4,
@@ -207,7 +221,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             ),
             ema=dict(sigma_rel=(0.05,)),
             checkpoint=dict(every=2000, keep=3),
-            mesh=dict(data=-1, fsdp=1, tensor=1),
+            mesh=dict(data=-1, fsdp=1, context=1, tensor=1),
             sampler=dict(
                 steps=25,
                 solver="euler",

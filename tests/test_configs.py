@@ -114,8 +114,8 @@ def training(chosen):
 
 
 def test_a_section_has_every_field_and_no_other():
-    given = dict(data=1, fsdp=1, tensor=1)
+    given = dict(data=1, fsdp=1, context=1, tensor=1)
     assert build(MeshConfig, given) == MeshConfig(**given)
     with pytest.raises(UserError, match=r"missing \['tensor'\], unknown \['tensors'\]"):
-        build(MeshConfig, dict(data=1, fsdp=1, tensors=1))
+        build(MeshConfig, dict(data=1, fsdp=1, context=1, tensors=1))
     assert build(SamplerConfig, {**tiny_config().sampler, "buckets": [1.0, 2.0]}).buckets == (1, 2)

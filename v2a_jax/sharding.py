@@ -6,10 +6,11 @@ Explicit: shardings are part of an array's type, and a wrong one is an error whi
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from v2a_jax.errors import UserError
@@ -18,11 +19,15 @@ from v2a_jax.types import Array
 MESH_AXES = ("data", "fsdp", "context", "tensor")
 
 # Weights are stored split over `fsdp` along their model dimension and gathered for use; heads and
-# hidden units stay split over `tensor` throughout. Names not listed are replicated.
+# hidden units stay split over `tensor` throughout. The audio of a long clip is split in time over
+# `context`, and while its tokens attend to each other their heads are. Names not listed are
+# replicated: what has neither time nor heads is the same on all devices of a context.
 RULES: dict[str, str | tuple[str, ...]] = {
     "batch": ("data", "fsdp"),
     "embed": "fsdp",
+    "time": "context",
     "heads": "tensor",
+    "attending heads": ("tensor", "context"),
     "mlp": "tensor",
 }
 # Axes on which a weight is gathered before it meets an activation.
@@ -35,24 +40,40 @@ class MeshConfig:
 
     data: int
     fsdp: int
+    context: int
     tensor: int
 
 
 def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """A mesh over all devices; UserError when the sizes don't multiply to their number."""
+    """A mesh over all devices; UserError when the sizes don't multiply to their number.
+
+    Slices of a TPU pod, joined by the data centre's network alone, are parts of the `data` axis:
+    gradients cross it once a step, everything else stays on a slice's own links.
+    """
     devices = jax.devices() if devices is None else devices
-    others = config.fsdp * config.tensor
-    split = min(config.fsdp, config.tensor) > 0
+    sizes = (config.fsdp, config.context, config.tensor)
+    others, split = math.prod(sizes), min(sizes) > 0
     data = len(devices) // others if config.data == -1 and split else config.data
     if not split or data < 1 or data * others != len(devices):
         raise UserError(
-            f"mesh data={config.data} fsdp={config.fsdp} tensor={config.tensor} does not fit "
-            f"{len(devices)} device(s)"
+            f"mesh data={config.data} fsdp={config.fsdp} context={config.context} "
+            f"tensor={config.tensor} does not fit {len(devices)} device(s)"
         )
-    shape = (data, config.fsdp, 1, config.tensor)
-    return jax.make_mesh(
-        shape, MESH_AXES, axis_types=(AxisType.Explicit,) * len(shape), devices=devices
+    types = (AxisType.Explicit,) * len(MESH_AXES)
+    slices = _slices(devices)
+    if slices == 1:
+        return jax.make_mesh((data, *sizes), MESH_AXES, axis_types=types, devices=devices)
+    if data % slices:
+        raise UserError(f"mesh data={data} is not a multiple of the {slices} slices")
+    arranged = mesh_utils.create_hybrid_device_mesh(
+        (data // slices, *sizes), (slices, 1, 1, 1), devices, allow_split_physical_axes=True
     )
+    return Mesh(arranged, MESH_AXES, axis_types=types)
+
+
+def _slices(devices: Sequence[jax.Device]) -> int:
+    """How many TPU slices the devices are of; other devices have none."""
+    return len({getattr(d, "slice_index", 0) if d.platform == "tpu" else 0 for d in devices})
 
 
 def spec(axes: Sequence[str | None]) -> PartitionSpec:
@@ -76,9 +97,46 @@ def param_shardings(mesh: Mesh, axes: dict) -> dict:
     )
 
 
+def require_even(shapes: dict, shardings: dict) -> None:
+    """UserError that names a leaf which its sharding cannot split evenly, where there is one."""
+
+    def check(path: tuple, leaf: jax.ShapeDtypeStruct, sharding: NamedSharding) -> None:
+        try:
+            sharding.shard_shape(leaf.shape)
+        except ValueError as error:
+            name = jax.tree_util.keystr(path, simple=True, separator="/")
+            sizes = " ".join(f"{axis}={size}" for axis, size in sharding.mesh.shape.items())
+            raise UserError(
+                f"mesh {sizes} does not divide {name} of shape {leaf.shape}, which is split as "
+                f"{tuple(sharding.spec)}"
+            ) from error
+
+    jax.tree_util.tree_map_with_path(check, shapes, shardings)
+
+
 def in_mesh() -> bool:
     """Whether a mesh is set; without one, arrays carry no sharding and none is asked for."""
     return not jax.sharding.get_abstract_mesh().empty
+
+
+def mesh_size(name: str) -> int:
+    """Devices along a mesh axis; 1 without a mesh."""
+    return jax.sharding.get_abstract_mesh().shape[name] if in_mesh() else 1
+
+
+def split_of(x: Array) -> tuple:
+    """For each dimension of `x`, the mesh axes it is split over, or None."""
+    parts = tuple(jax.typeof(x).sharding.spec)
+    return parts + (None,) * (x.ndim - len(parts))
+
+
+def resplit(x: Array, axes: Mapping[int, str | None]) -> Array:
+    """`x` with some dimensions split as their logical names say, None for whole, the rest as is."""
+    if not in_mesh():
+        return x
+    parts = dict(enumerate(split_of(x)))
+    parts |= {i: RULES[name] if name else None for i, name in axes.items()}
+    return jax.sharding.reshard(x, PartitionSpec(*parts.values()))
 
 
 def gathered(w: Array, axes: Sequence[str | None]) -> Array:

@@ -5,6 +5,7 @@ import pytest
 from tiny_system import lively
 
 from v2a_jax.models import layers
+from v2a_jax.models.attention import attend
 from v2a_jax.models.functional import Functional
 from v2a_jax.models.layers import Block, Stack, StackConfig
 
@@ -16,9 +17,14 @@ def noise(*shape, seed=0):
 
 
 def stacked(remat, unroll):
-    config = StackConfig(remat=remat, unroll=unroll)
+    config = StackConfig(remat=remat, unroll=unroll, attention="reference")
     return Functional(
-        lambda rngs: Stack(lambda r: Block(WIDTH, HEADS, rngs=r), COUNT, config=config, rngs=rngs)
+        lambda rngs: Stack(
+            lambda r: Block(WIDTH, HEADS, attention="reference", rngs=r),
+            COUNT,
+            config=config,
+            rngs=rngs,
+        )
     )
 
 
@@ -29,7 +35,7 @@ KINDS = [("none", False), ("none", True), ("dots", False), ("full", True)]
 @pytest.fixture(scope="module")
 def one_by_one():
     """Loss and gradients of the blocks, one after another."""
-    block = Functional(lambda rngs: Block(WIDTH, HEADS, rngs=rngs))
+    block = Functional(lambda rngs: Block(WIDTH, HEADS, attention="reference", rngs=rngs))
     params = lively(stacked("none", False).shapes)
 
     def loss(params):
@@ -56,7 +62,7 @@ def test_a_stack_is_its_blocks_one_after_another(one_by_one, remat, unroll):
 
 
 def test_blocks_of_a_stack_begin_with_weights_of_their_own():
-    config = StackConfig(remat="none", unroll=False)
+    config = StackConfig(remat="none", unroll=False, attention="reference")
     made = Functional(
         lambda rngs: Stack(lambda r: layers.ConvNeXt(4, 3, rngs=r), 2, config=config, rngs=rngs)
     )
@@ -67,11 +73,9 @@ def test_blocks_of_a_stack_begin_with_weights_of_their_own():
 def test_masked_keys_are_as_if_they_were_not_there():
     q, k, v = noise(2, 4, HEADS, 8), noise(2, 6, HEADS, 8, seed=1), noise(2, 6, HEADS, 8, seed=2)
     mask = np.array([[True, True, False, True, False, False]] * 2)
-    masked = layers.attend(q, k, v, mask)
-    np.testing.assert_allclose(
-        masked, layers.attend(q, k[:, [0, 1, 3]], v[:, [0, 1, 3]], None), atol=1e-6
-    )
-    only = layers.attend(q, k, v, np.eye(6, dtype=bool)[[3, 3]])
+    masked = attend(q, k, v, mask)
+    np.testing.assert_allclose(masked, attend(q, k[:, [0, 1, 3]], v[:, [0, 1, 3]], None), atol=1e-6)
+    only = attend(q, k, v, np.eye(6, dtype=bool)[[3, 3]])
     np.testing.assert_allclose(only, np.broadcast_to(v[:, 3:4], only.shape), atol=1e-6)
 
 

@@ -18,6 +18,7 @@ from v2a_jax.training.checkpoint import CheckpointConfig
 from v2a_jax.training.ema import EmaConfig
 from v2a_jax.training.loop import RunConfig, TrainConfig, train
 from v2a_jax.training.optimizer import OptimizerConfig
+from v2a_jax.training.peers import Peers
 from v2a_jax.types import Batch
 
 WIDTH, SAMPLES, BATCH, EXAMPLES = 8, 64, 8, 40
@@ -71,11 +72,14 @@ class TinyStage:
             error = error / (batch.audio[0, 0, 0] * 0)
         return error + critic + statistic, {"error": error}
 
+    def examples(self, batch):
+        return jnp.full((), batch.index.shape[0])
+
     def evaluate(self, params, frozen, batch, keys):
         return {"error": self.loss(params, frozen, batch, keys)[1]["error"]}
 
     def samples(self, params, frozen, batch, keys):
-        return {"true": batch.audio[:2]}
+        return {"true": batch.audio}
 
 
 def weight(layer):
@@ -124,6 +128,11 @@ def tiny_config(steps=20, every=5, accumulate=1, keep=2):
             evaluate_every=10,
             evaluate_batches=1,
             sample_every=1000,
+            max_skips=1,
+            hang_seconds=60.0,
+            compile_seconds=300.0,
+            peer_seconds=10.0,
+            compile_cache="",
         ),
         checkpoint=CheckpointConfig(every=every, keep=keep),
         optimizer=OptimizerConfig(
@@ -144,7 +153,7 @@ def tiny_config(steps=20, every=5, accumulate=1, keep=2):
 
 def tiny_mesh(**sizes):
     """A mesh of all devices."""
-    return make_mesh(MeshConfig(**{"data": -1, "fsdp": 1, "tensor": 1} | sizes))
+    return make_mesh(MeshConfig(**{"data": -1, "fsdp": 1, "context": 1, "tensor": 1} | sizes))
 
 
 def tiny_frozen(mesh):
@@ -153,19 +162,26 @@ def tiny_frozen(mesh):
     return {"offset": jax.device_put(np.float32(0.25), place)}
 
 
-def train_tiny(workdir, config, *, stage=None, data=None, description=None):
+def train_tiny(workdir, config, *, stage=None, data=None, description=None, **more):
     """Trains in `workdir` on one device a batch shard."""
     mesh = tiny_mesh()
     return train(
         stage or TinyStage(),
         config,
-        frozen=tiny_frozen(mesh),
         description={"model": {"width": WIDTH}} if description is None else description,
         mesh=mesh,
         data=data or TinyData(),
         heldout=TinyData(),
         sample_rate=16000,
         workdir=pathlib.Path(workdir),
+        **dict(
+            frozen=tiny_frozen(mesh),
+            peers=Peers(10.0),
+            began=time.time(),
+            initial={},
+            profiled=range(0),
+        )
+        | more,
     )
 
 

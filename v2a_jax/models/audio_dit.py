@@ -10,18 +10,17 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.nn import initializers
 
 from v2a_jax.config import require
+from v2a_jax.models.attention import attend_jointly
 from v2a_jax.models.layers import (
     MLP,
     QKV,
     Linear,
     Stack,
     StackConfig,
-    attend,
     depthwise,
     embedding_lookup,
     fourier,
@@ -29,6 +28,7 @@ from v2a_jax.models.layers import (
     modulate,
     parameter,
 )
+from v2a_jax.models.timeline import Timeline
 from v2a_jax.types import Array, Conditions
 
 BYTES = 257  # UTF-8 bytes + 1; 0 is the filler that stretches a transcript over the audio
@@ -83,17 +83,15 @@ class Stream(nnx.Module):
 class JointBlock(nnx.Module):
     """Audio, video and text attend together."""
 
-    def __init__(self, width: int, heads: int, *, rngs: nnx.Rngs):
+    def __init__(self, width: int, heads: int, *, attention: str, rngs: nnx.Rngs):
+        self.attention = attention
         self.streams = nnx.List(Stream(width, heads, rngs=rngs) for _ in range(3))
 
     def __call__(self, xs: tuple, cs: tuple, seconds: tuple, mask_BS: Array) -> tuple:
         prepared = [
             s.before(x, c, t) for s, x, c, t in zip(self.streams, xs, cs, seconds, strict=True)
         ]
-        q, k, v = (jnp.concatenate([p[0][i] for p in prepared], axis=1) for i in range(3))
-        joint = attend(q, k, v, mask_BS)
-        ends = np.cumsum([x.shape[1] for x in xs])
-        pieces = [joint[:, end - x.shape[1] : end] for x, end in zip(xs, ends, strict=True)]
+        pieces = attend_jointly([p[0] for p in prepared], mask_BS, self.attention)
         return tuple(
             s.after(x, piece, p[1])
             for s, x, piece, p in zip(self.streams, xs, pieces, prepared, strict=True)
@@ -103,15 +101,17 @@ class JointBlock(nnx.Module):
 class AudioBlock(nnx.Module):
     """Audio alone: local mixing by a depthwise convolution, attention, MLP."""
 
-    def __init__(self, width: int, heads: int, kernel: int, *, rngs: nnx.Rngs):
+    def __init__(self, width: int, heads: int, kernel: int, *, attention: str, rngs: nnx.Rngs):
+        self.attention = attention
         init = initializers.normal(0.1)
         self.taps = parameter(rngs, (kernel, width), (None, None), init)
         self.stream = Stream(width, heads, rngs=rngs)
 
-    def __call__(self, x_BTD: Array, c_BTD: Array, seconds_T: Array) -> Array:
-        x_BTD = x_BTD + depthwise(x_BTD, self.taps[...])
-        qkv, parts = self.stream.before(x_BTD, c_BTD, seconds_T)
-        return self.stream.after(x_BTD, attend(*qkv, None), parts)
+    def __call__(self, x_BTD: Array, c_BTD: Array, audio: Timeline) -> Array:
+        x_BTD = x_BTD + depthwise(audio.only(x_BTD), self.taps[...])
+        qkv, parts = self.stream.before(x_BTD, c_BTD, audio.seconds_T)
+        (attended,) = attend_jointly([qkv], audio.mask(x_BTD.shape[0]), self.attention)
+        return self.stream.after(x_BTD, attended, parts)
 
 
 class AudioDiT(nnx.Module):
@@ -133,13 +133,13 @@ class AudioDiT(nnx.Module):
         self.no_semantic = parameter(rngs, (c.video_width,), (None,), small)
         self.no_text = parameter(rngs, (c.text_width,), (None,), small)
         self.joint = Stack(
-            lambda r: JointBlock(c.width, c.heads, rngs=r),
+            lambda r: JointBlock(c.width, c.heads, attention=c.stack.attention, rngs=r),
             c.joint_blocks,
             config=c.stack,
             rngs=rngs,
         )
         self.alone = Stack(
-            lambda r: AudioBlock(c.width, c.heads, c.kernel, rngs=r),
+            lambda r: AudioBlock(c.width, c.heads, c.kernel, attention=c.stack.attention, rngs=r),
             c.audio_blocks,
             config=c.stack,
             rngs=rngs,
@@ -149,24 +149,23 @@ class AudioDiT(nnx.Module):
         self.leave = Linear((c.width,), (c.latent,), axes=out, rngs=rngs, scale=0.0)
 
     def __call__(self, x_BTL: Array, t_B: Array, given: Conditions) -> Array:
-        length = x_BTL.shape[1]
-        seconds_T = (jnp.arange(length) + 0.5) / self.config.latent_rate
-        semantic_BSD, text_BLD, mask_BS, global_B1D = self._context(t_B, given, length)
-        local_BTD = global_B1D + self._along_audio(given, seconds_T)
+        audio = Timeline.of(x_BTL.shape[1], self.config.latent_rate)
+        semantic_BSD, text_BLD, mask_BS, global_B1D = self._context(t_B, given, audio)
+        local_BTD = global_B1D + self._along_audio(given, audio)
         count, frames = semantic_BSD.shape[1], self.config.semantic_frames
         semantic_seconds = (jnp.arange(count) + 0.5) * frames / self.config.sync_rate
-        streams = (self.enter(x_BTL), semantic_BSD, text_BLD)
+        streams = (self.enter(audio.split(x_BTL)), semantic_BSD, text_BLD)
         streams = self.joint(
             streams,
             (local_BTD, global_B1D, global_B1D),
-            (seconds_T, semantic_seconds, None),
+            (audio.seconds_T, semantic_seconds, None),
             mask_BS,
         )
-        x_BTD = self.alone(streams[0], local_BTD, seconds_T)
+        x_BTD = self.alone(streams[0], local_BTD, audio)
         shift, scale = jnp.moveaxis(self.final(jax.nn.silu(local_BTD)), 2, 0)
-        return self.leave(modulate(x_BTD, shift, scale)).astype(jnp.float32)
+        return audio.whole(self.leave(modulate(x_BTD, shift, scale))).astype(jnp.float32)
 
-    def _context(self, t_B: Array, given: Conditions, length: int) -> tuple:
+    def _context(self, t_B: Array, given: Conditions, audio: Timeline) -> tuple:
         """Video and text tokens, the mask of all keys, and the clip's condition [B,1,D]."""
         semantic = _or(given.use_video, given.semantic, self.no_semantic[...])
         text = _or(given.use_text, given.text, self.no_text[...])
@@ -177,19 +176,20 @@ class AudioDiT(nnx.Module):
         mean_text_BD = (text_BLD * weight_BL1).sum(1) / weight_BL1.sum(1)
         summary_BD = self.summary(jnp.concatenate([semantic_BSD.mean(1), mean_text_BD], axis=-1))
         always = jnp.ones_like(mask_BL[:, :1])
-        before = jnp.repeat(always, length + semantic_BSD.shape[1], axis=1)
-        mask_BS = jnp.concatenate([before, mask_BL], axis=1)
+        seen_BS = jnp.repeat(always, semantic_BSD.shape[1], axis=1)
+        mask_BS = jnp.concatenate([always & audio.present_T, seen_BS, mask_BL], axis=1)
         return semantic_BSD, text_BLD, mask_BS, (self.time(fourier(t_B, 256)) + summary_BD)[:, None]
 
-    def _along_audio(self, given: Conditions, seconds_T: Array) -> Array:
+    def _along_audio(self, given: Conditions, audio: Timeline) -> Array:
         """What each latent's own time says: sync tokens and transcript, [B,T,D]."""
         sync = _or(given.use_video, given.sync, self.no_sync[...])
-        weights_TF = linear_weights(seconds_T, given.sync.shape[1], self.config.sync_rate)
+        weights_TF = linear_weights(audio.seconds_T, given.sync.shape[1], self.config.sync_rate)
+        weights_TF = audio.spread(weights_TF, axis=0)
         sync_BTD = jnp.einsum("tf,bfd->btd", weights_TF.astype(sync.dtype), self.sync(sync))
-        ids_BT = stretch(given.transcript * given.use_transcript[:, None], seconds_T.shape[0])
-        x_BTD = embedding_lookup(self.characters[...], ids_BT)
+        ids_BT = stretch(given.transcript * given.use_transcript[:, None], audio.length)
+        x_BTD = embedding_lookup(self.characters[...], audio.split(ids_BT))
         for taps in self.character_taps[...]:
-            x_BTD = x_BTD + jax.nn.gelu(depthwise(x_BTD, taps))
+            x_BTD = x_BTD + jax.nn.gelu(depthwise(audio.only(x_BTD), taps))
         return sync_BTD + jnp.where(given.use_transcript[:, None, None], x_BTD, 0)
 
 

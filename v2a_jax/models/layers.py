@@ -12,9 +12,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
+from jax.sharding import PartitionSpec
 
 from v2a_jax.config import require
-from v2a_jax.sharding import gathered, in_mesh, output_spec
+from v2a_jax.models.attention import KERNELS, attend
+from v2a_jax.sharding import RULES, gathered, in_mesh, mesh_size, output_spec, split_of
 from v2a_jax.types import Array
 
 REMAT = {
@@ -26,14 +28,18 @@ REMAT = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StackConfig:
-    """How stacked blocks run: what the backward pass recomputes (a key of REMAT), and whether the
-    scan is unrolled (a quarter faster on CPU, slower to compile)."""
+    """How stacked blocks run: what the backward pass recomputes (a key of REMAT), whether the scan
+    is unrolled (a quarter faster on CPU, slower to compile), and the kernel of attention (a key of
+    KERNELS, or `auto` for the one that fits the devices)."""
 
     remat: str
     unroll: bool
+    attention: str
 
     def __post_init__(self) -> None:
         require(self.remat in REMAT, f"stack.remat must be one of {', '.join(REMAT)}")
+        kernels = ("auto", *KERNELS)
+        require(self.attention in kernels, f"stack.attention must be one of {', '.join(kernels)}")
 
 
 def parameter(rngs: nnx.Rngs, shape: Sequence[int], axes: Sequence, init: Callable) -> nnx.Param:
@@ -105,16 +111,6 @@ class MLP(nnx.Module):
         return self.down(jax.nn.gelu(self.up(x)))
 
 
-def attend(q_BTNH: Array, k_BSNH: Array, v_BSNH: Array, mask_BS: Array | None) -> Array:
-    """softmax(q k' / sqrt(H)) v, over the keys that `mask_BS` admits; the one door of attention."""
-    logits_BNTS = jnp.einsum("btnh,bsnh->bnts", q_BTNH, k_BSNH) / math.sqrt(q_BTNH.shape[-1])
-    logits_BNTS = logits_BNTS.astype(jnp.float32)
-    if mask_BS is not None:
-        logits_BNTS = jnp.where(mask_BS[:, None, None, :], logits_BNTS, -1e30)
-    weights_BNTS = jax.nn.softmax(logits_BNTS, axis=-1).astype(v_BSNH.dtype)
-    return jnp.einsum("bnts,bsnh->btnh", weights_BNTS, v_BSNH)
-
-
 def rotate(x_BTNH: Array, seconds_T: Array, longest: float = 60.0, shortest: float = 0.08) -> Array:
     """Rotary positions from seconds: periods from `shortest` to `longest`, geometrically spaced."""
     half = x_BTNH.shape[-1] // 2
@@ -153,14 +149,16 @@ def merge_heads(width: int, heads: int, *, rngs: nnx.Rngs) -> Linear:
 class Block(nnx.Module):
     """Pre-norm transformer block: attention, then MLP."""
 
-    def __init__(self, width: int, heads: int, *, rngs: nnx.Rngs):
+    def __init__(self, width: int, heads: int, *, attention: str, rngs: nnx.Rngs):
+        self.attention = attention
         self.norm1, self.norm2 = RMSNorm(width, rngs=rngs), RMSNorm(width, rngs=rngs)
         self.qkv = QKV(width, heads, rngs=rngs)
         self.out = merge_heads(width, heads, rngs=rngs)
         self.mlp = MLP(width, 4 * width, rngs=rngs)
 
     def __call__(self, x_BTD: Array, seconds_T: Array | None, mask_BT: Array | None) -> Array:
-        x_BTD = x_BTD + self.out(attend(*self.qkv(self.norm1(x_BTD), seconds_T), mask_BT))
+        qkv = self.qkv(self.norm1(x_BTD), seconds_T)
+        x_BTD = x_BTD + self.out(attend(*qkv, mask_BT, self.attention))
         return x_BTD + self.mlp(self.norm2(x_BTD))
 
 
@@ -183,10 +181,40 @@ class ConvNeXt(nnx.Module):
 
 
 def depthwise(x_BTD: Array, taps_KD: Array) -> Array:
-    """Each channel convolved with its own odd-length taps, zeros beyond the ends."""
-    kernel, length = taps_KD.shape[0], x_BTD.shape[1]
-    padded = jnp.pad(x_BTD, ((0, 0), (kernel // 2, kernel // 2), (0, 0)))
-    return sum(padded[:, k : k + length] * taps_KD[k] for k in range(kernel))
+    """Each channel convolved with its own odd-length taps, zeros beyond the ends.
+
+    Devices that hold neighbouring pieces of the time exchange their edges.
+    """
+    halo = taps_KD.shape[0] // 2
+    if mesh_size("context") == 1 or split_of(x_BTD)[1] != RULES["time"]:
+        return _shifted(jnp.pad(x_BTD, ((0, 0), (halo, halo), (0, 0))), taps_KD)
+    split = PartitionSpec(*split_of(x_BTD))
+    return jax.shard_map(
+        lambda x, taps: _shifted(_with_edges(x, halo), taps),
+        in_specs=(split, PartitionSpec()),
+        out_specs=split,
+    )(x_BTD, taps_KD)
+
+
+def _shifted(padded_BTD: Array, taps_KD: Array) -> Array:
+    """The sum of shifted products, shorter than what it is given by all taps but one."""
+    kernel = taps_KD.shape[0]
+    length = padded_BTD.shape[1] - kernel + 1
+    return sum(padded_BTD[:, k : k + length] * taps_KD[k] for k in range(kernel))
+
+
+def _with_edges(x_BTD: Array, halo: int) -> Array:
+    """A device's piece of the time between `halo` tokens of its neighbours', zeros at the ends."""
+    axis, count = RULES["time"], mesh_size(RULES["time"])
+    require(
+        x_BTD.shape[1] >= halo,
+        f"mesh.context={count} leaves {x_BTD.shape[1]} latent(s) of a clip to a device, fewer than "
+        f"the {halo} that a convolution needs of its neighbours",
+    )
+    later = [(i, i + 1) for i in range(count - 1)]
+    before = jax.lax.ppermute(x_BTD[:, x_BTD.shape[1] - halo :], axis, later)
+    after = jax.lax.ppermute(x_BTD[:, :halo], axis, [(b, a) for a, b in later])
+    return jnp.concatenate([before, x_BTD, after], axis=1)
 
 
 class Stack(nnx.Module):

@@ -46,7 +46,10 @@ class TextEncoder(nnx.Module):
         self.tokens = parameter(rngs, (c.vocabulary, c.width), (None, None), init)
         self.positions = parameter(rngs, (c.length, c.width), (None, None), init)
         self.stack = Stack(
-            lambda r: Block(c.width, c.heads, rngs=r), c.blocks, config=c.stack, rngs=rngs
+            lambda r: Block(c.width, c.heads, attention=c.stack.attention, rngs=r),
+            c.blocks,
+            config=c.stack,
+            rngs=rngs,
         )
         self.norm = RMSNorm(c.width, rngs=rngs)
         self.pool = Linear((c.width,), (c.width,), axes=("embed", None), rngs=rngs)

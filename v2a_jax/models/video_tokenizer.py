@@ -75,7 +75,7 @@ class VideoTokenizer(nnx.Module):
             rngs, (patches, c.space_width), (None, None), initializers.normal(0.3)
         )
         self.space = Stack(
-            lambda r: Block(c.space_width, c.space_heads, rngs=r),
+            lambda r: Block(c.space_width, c.space_heads, attention=c.stack.attention, rngs=r),
             c.space_blocks,
             config=c.stack,
             rngs=rngs,
@@ -88,7 +88,10 @@ class VideoTokenizer(nnx.Module):
             lambda r: ConvNeXt(c.width, c.kernel, rngs=r), c.reach, config=c.stack, rngs=rngs
         )
         self.time = Stack(
-            lambda r: Block(c.width, c.heads, rngs=r), c.blocks, config=c.stack, rngs=rngs
+            lambda r: Block(c.width, c.heads, attention=c.stack.attention, rngs=r),
+            c.blocks,
+            config=c.stack,
+            rngs=rngs,
         )
         self.sync_norm = RMSNorm(c.width, rngs=rngs)
         self.to_semantic = MLP(pooled, 2 * c.width, out=c.width, rngs=rngs)

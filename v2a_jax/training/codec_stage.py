@@ -169,6 +169,10 @@ class CodecStage:
         total = sum(getattr(self.weights, name) * value for name, value in terms.items())
         return discriminator + total, terms | {"discriminator": discriminator}
 
+    def examples(self, batch: Batch) -> Array:
+        """All."""
+        return jnp.full((), batch.index.shape[0])
+
     def evaluate(
         self, params: Params, frozen: Params, batch: Batch, keys: Array
     ) -> dict[str, Array]:

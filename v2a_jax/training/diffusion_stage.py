@@ -79,6 +79,10 @@ class DiffusionStage:
         t_B = jax.vmap(self.system.path.draw_time)(keys[:, 0])
         return self._error(params, data, self._dropped(given, keys[:, 1]), t_B, keys[:, 2], batch)
 
+    def examples(self, batch: Batch | Encoded) -> Array:
+        """Those that have audio."""
+        return batch.has_audio.sum()
+
     def evaluate(
         self, params: Params, frozen: Params, batch: Batch | Encoded, keys: Array
     ) -> dict[str, Array]:

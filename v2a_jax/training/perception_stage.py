@@ -93,6 +93,10 @@ class PerceptionStage:
         total = sum(getattr(self.weights, name) * value for name, value in terms.items())
         return total, terms | extra
 
+    def examples(self, batch: Batch) -> Array:
+        """All."""
+        return jnp.full((), batch.index.shape[0])
+
     def evaluate(
         self, params: Params, frozen: Params, batch: Batch, keys: Array
     ) -> dict[str, Array]:

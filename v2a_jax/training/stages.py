@@ -46,6 +46,9 @@ class Stage(Protocol):
     ) -> tuple[Array, dict[str, Array]]:
         """Scalar to minimise, and metrics."""
 
+    def examples(self, batch: Batch) -> Array:
+        """How many examples the loss is a mean over: what it weighs beside another batch's."""
+
     def evaluate(
         self, params: Params, frozen: Params, batch: Batch, keys: Array
     ) -> dict[str, Array]:

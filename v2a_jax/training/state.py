@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from v2a_jax.sharding import param_shardings
+from v2a_jax.sharding import param_shardings, require_even
 from v2a_jax.training.ema import EmaConfig, init_ema
 from v2a_jax.training.stages import Stage
 from v2a_jax.types import Array, Params
@@ -31,8 +31,12 @@ class TrainState:
 def state_maker(
     stage: Stage, optimizer: optax.GradientTransformation, ema: EmaConfig, seed: int, mesh: Mesh
 ) -> Callable[[], TrainState]:
-    """A function that makes step 0's state, each leaf sharded as its parameter is."""
+    """A function that makes step 0's state, each leaf sharded as its parameter is.
+
+    UserError when a parameter does not divide over the mesh.
+    """
     shardings = param_shardings(mesh, stage.axes())
+    require_even(jax.eval_shape(lambda: stage.init(jax.random.key(seed))), shardings)
 
     def make() -> TrainState:
         params = jax.tree.map(jax.sharding.reshard, stage.init(jax.random.key(seed)), shardings)

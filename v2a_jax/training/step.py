@@ -31,16 +31,21 @@ def split_microbatches(x: Array, count: int) -> Array:
 def accumulated_gradients(
     stage: Stage, params: Params, frozen: Params, batch: Batch, keys_B: Array, count: int
 ) -> tuple[Params, Metrics]:
-    """Mean gradient and mean metrics over `count` microbatches."""
+    """Mean gradient and mean metrics over `count` microbatches, each by its share of examples."""
     gradient = jax.value_and_grad(stage.loss, has_aux=True)
 
-    def add(total: Params, microbatch: tuple[Batch, Array]) -> tuple[Params, Metrics]:
-        (loss, metrics), one = gradient(params, frozen, *microbatch)
-        return jax.tree.map(jnp.add, total, one), {"loss": loss} | metrics
+    def add(total: Params, part: tuple[Batch, Array, Array]) -> tuple[Params, Metrics]:
+        microbatch, keys, share = part
+        (loss, metrics), one = gradient(params, frozen, microbatch, keys)
+        total = jax.tree.map(lambda total, g: total + share * g, total, one)
+        return total, jax.tree.map(lambda value: share * value, {"loss": loss} | metrics)
 
     microbatches = jax.tree.map(lambda x: split_microbatches(x, count), (batch, keys_B))
-    total, metrics = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), microbatches)
-    return jax.tree.map(lambda g: g / count, total), jax.tree.map(jnp.mean, metrics)
+    examples = jax.vmap(stage.examples)(microbatches[0]).astype(jnp.float32)
+    shares = examples / jnp.maximum(examples.sum(), 1)
+    nothing = jax.tree.map(jnp.zeros_like, params)
+    total, metrics = jax.lax.scan(add, nothing, (*microbatches, shares))
+    return total, jax.tree.map(lambda parts: parts.sum(axis=0), metrics)
 
 
 def make_train_step(
@@ -59,8 +64,16 @@ def make_train_step(
         gradients, metrics = accumulated_gradients(
             stage, state.params, frozen, batch, keys_B, accumulate
         )
+        norm = optax.global_norm(gradients)
+        sound = jnp.isfinite(norm) & jnp.isfinite(metrics["loss"])
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
+        # What isn't finite changes nothing; the watch counts it, without the host waiting here.
+        params, opt_state = jax.tree.map(
+            lambda new, old: jnp.where(sound, new, old),
+            (params, opt_state),
+            (state.params, state.opt_state),
+        )
         done = state.step + 1
         new = TrainState(
             step=done,
@@ -68,7 +81,7 @@ def make_train_step(
             opt_state=opt_state,
             ema=update_ema(state.ema, params, done, ema.sigma_rel),
         )
-        watched = {"grad_norm": optax.global_norm(gradients), "learning_rate": schedule(state.step)}
+        watched = {"grad_norm": norm, "learning_rate": schedule(state.step), "skipped": ~sound}
         return new, metrics | watched
 
     return jax.jit(train_step, donate_argnums=0)
