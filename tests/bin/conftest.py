@@ -12,6 +12,7 @@ from absl import flags
 from v2a_jax.bin.main import launch
 
 BIN = "v2a_jax.bin."
+COMMANDS = (BIN, "launch.")
 
 
 def take_flags():
@@ -19,7 +20,7 @@ def take_flags():
     values, taken = flags.FLAGS, {}
     for name in list(values):
         module = values.find_module_defining_flag(name) or ""
-        if module.startswith(BIN) or name.startswith("config."):
+        if module.startswith(COMMANDS) or name.startswith("config."):
             taken[name] = module, values[name]
     for name in taken:
         delattr(values, name)
