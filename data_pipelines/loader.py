@@ -12,6 +12,7 @@ import grain
 import jax
 import numpy as np
 
+from data_pipelines.damaged import by_policy
 from data_pipelines.schema import ClipRecord
 from data_pipelines.transforms import Example, LoaderConfig
 from v2a_jax.errors import UserError
@@ -53,7 +54,8 @@ class Numbered:
 class Stream:
     """Batches of the examples that `example`, a random map, makes of what `source` holds.
 
-    This host reads part `part` of `parts` of each batch. What cannot be read raises UserError.
+    This host reads part `part` of `parts` of each batch. What cannot be read raises UserError, or
+    is replaced, as the policy `damaged` says.
     """
 
     def __init__(
@@ -66,13 +68,14 @@ class Stream:
         reading: grain.ReadOptions,
         part: int = 0,
         parts: int = 1,
+        damaged: str = "fail",
     ):
         if not len(source):
             raise UserError(f"{source!r} has no records")
         if batch_size % parts:
             raise UserError(f"a batch of {batch_size} does not divide over {parts} hosts")
         examples = (
-            grain.MapDataset.source(Numbered(source))
+            grain.MapDataset.source(by_policy(damaged, Numbered(source)))
             .seed(seed)
             .shuffle()
             .repeat(EPOCHS)
@@ -102,6 +105,7 @@ class Loader(Stream):
         seed: int,
         part: int = 0,
         parts: int = 1,
+        damaged: str = "fail",
     ):
         super().__init__(
             source,
@@ -111,6 +115,7 @@ class Loader(Stream):
             reading=read_ahead(config),
             part=part,
             parts=parts,
+            damaged=damaged,
         )
 
 

@@ -114,6 +114,7 @@ def make_loader(
         seed=config.seed,
         part=part,
         parts=parts,
+        damaged=config.data.damaged,
     )
 
 
@@ -140,4 +141,5 @@ def make_feature_loader(
         reading=read_ahead(settings),
         part=part,
         parts=parts,
+        damaged=config.data.damaged,
     )

@@ -39,6 +39,9 @@ BAD = {
     "config without get_config": (["--config=empty.py"], "get_config"),
     "no such stage of the demo": ([f"--config={ROOT}/configs/demo.py:nothing"], "'nothing'"),
     "unknown flag": ([CODEC, "--nope"], "'nope'"),
+    "steps that make no sense": ([CODEC, "--profile_steps=4:3"], "--profile_steps=4:3"),
+    "no such hardware": ([CODEC, "--hardware=v3:4"], "unknown device 'v3'"),
+    "hardware without a count": ([CODEC, "--hardware=v5p"], "KIND:COUNT"),
     "stray word": ([CODEC, "stray"], "'stray'"),
     "earlier stage missing": ([f"--config={CONFIG}:perception"], "no checkpoint of stage 'codec'"),
 }
@@ -50,6 +53,9 @@ BAD_FIELDS = {
     "run.steps=0": "run.steps",
     "run.batch_size=0": "batch_size",
     "run.accumulate=3": "accumulate",
+    "run.max_skips=0": "run.max_skips",
+    "data.damaged=ignore": "data.damaged 'ignore'",
+    "init.weights=/nonexistent": "init.weights=/nonexistent",
     "data.train=/nonexistent": "/nonexistent",
     "data.world.classes=('x',)": "unknown class x",
     "mesh.fsdp=3": "fsdp=3",
@@ -115,9 +121,12 @@ def test_export_needs_every_stage(v2a, trained_codec, tmp_path):
 def test_from_nothing_to_a_marked_soundtrack(v2a, clip, key_file, tmp_path):
     workdir, bundle, out = tmp_path / "run", tmp_path / "bundle", tmp_path / "a.mp4"
     for stage in ("codec", "perception", "diffusion"):
-        status, lines = v2a("train", f"--workdir={workdir}", f"--config={CONFIG}:{stage}")
+        asked = [f"--workdir={workdir}", f"--config={CONFIG}:{stage}", "--hardware=cpu:1"]
+        status, lines = v2a("train", *asked)
         assert status == 0, lines
-        assert v2a("train", f"--workdir={workdir}", f"--config={CONFIG}:{stage}")[0] == 0
+        assert v2a("train", *asked)[0] == 0
+    assert list((workdir / "compiled").glob("*train_step*"))
+    assert jax.config.jax_compilation_cache_dir is None
     assert v2a("export", f"--workdir={workdir}", f"--out={bundle}")[0] == 0
     asked = [f"--bundle={bundle}", f"--video={clip}", f"--out={out}", f"--key_file={key_file}"]
     status, lines = v2a("sample", *asked)

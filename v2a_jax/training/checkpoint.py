@@ -58,6 +58,7 @@ class Checkpoints:
             preservation_policy=training.preservation_policies.LatestN(keep),
             cleanup_tmp_directories=True,
         )
+        self._writing = False
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -94,6 +95,12 @@ class Checkpoints:
             self._manager.save_async(step, item, force=True)
         except Exception as error:
             raise self._unwritten(error) from error
+        self._writing = True
+
+    def check(self) -> None:
+        """UserError when a write has failed in the background; waits for nothing."""
+        if self._writing and not self._manager.is_saving_in_progress():
+            self.wait()
 
     def wait(self) -> None:
         """Returns once everything is on disk; UserError when a write has failed."""
@@ -101,6 +108,7 @@ class Checkpoints:
             self._manager.wait()
         except Exception as error:
             raise self._unwritten(error) from error
+        self._writing = False
 
     def restore(self, abstract: TrainState) -> TrainState:
         """The newest checkpoint, on the shardings of `abstract`.

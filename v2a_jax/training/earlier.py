@@ -12,10 +12,10 @@ from jax.sharding import Mesh
 from v2a_jax.errors import UserError
 from v2a_jax.models.functional import flatten, shapes_by_path
 from v2a_jax.models.system import System
-from v2a_jax.sharding import param_shardings
+from v2a_jax.sharding import param_shardings, require_even
 from v2a_jax.training.checkpoint import restore_params
 from v2a_jax.training.ema import profile_name
-from v2a_jax.types import Params
+from v2a_jax.types import Array, Params
 
 # Which stage trains which part of the system.
 TRAINED_BY = {
@@ -35,9 +35,17 @@ def earlier_parts(
 
 
 def on_mesh(params: Params, system: System, mesh: Mesh) -> Params:
-    """Parts' weights, each leaf split as its axes say."""
+    """Parts' weights, each leaf split as its axes say; UserError where it does not divide."""
     axes = {part: getattr(system, part).axes for part in params}
-    return jax.device_put(params, param_shardings(mesh, axes))
+    shardings = param_shardings(mesh, axes)
+    require_even(params, shardings)
+    return jax.tree.map(placed, params, shardings)
+
+
+def placed(x: Array, sharding: jax.sharding.Sharding) -> Array:
+    """An array that every host has whole, on devices of all hosts; nothing passes between them."""
+    values = np.asarray(x)
+    return jax.make_array_from_callback(values.shape, sharding, lambda part: values[part])
 
 
 def weights_sha256(params: Params) -> str:

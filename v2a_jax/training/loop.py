@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from v2a_jax.errors import UserError
@@ -14,12 +15,17 @@ from v2a_jax.sharding import batch_sharding
 from v2a_jax.training.checkpoint import CheckpointConfig, Checkpoints
 from v2a_jax.training.ema import EmaConfig, profile_name
 from v2a_jax.training.feed import to_device
+from v2a_jax.training.goodput import Ledger, goodput
+from v2a_jax.training.hang import Watchdog
 from v2a_jax.training.heldout import Data, Heldout
 from v2a_jax.training.interrupt import StopRequest
 from v2a_jax.training.optimizer import OptimizerConfig, make_optimizer, make_schedule
+from v2a_jax.training.peers import Peers
+from v2a_jax.training.profile import Profile
 from v2a_jax.training.stages import Stage
 from v2a_jax.training.state import TrainState, abstract_state, state_maker
 from v2a_jax.training.step import TrainStep, make_train_step
+from v2a_jax.training.warm import replaced
 from v2a_jax.training.watch import Watch
 from v2a_jax.training.workdir import bind_config, held
 from v2a_jax.types import Params
@@ -27,7 +33,12 @@ from v2a_jax.types import Params
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """`batch_size` examples a step, taken in `accumulate` microbatches; intervals are in steps."""
+    """`batch_size` examples a step, taken in `accumulate` microbatches; intervals are in steps.
+
+    `max_skips` updates in a row that are not finite end the run. `hang_seconds` bound any phase of
+    it, `compile_seconds` the start and the first step, `peer_seconds` another process's silence.
+    `compile_cache` is a folder, relative to the workdir.
+    """
 
     steps: int
     batch_size: int
@@ -36,6 +47,11 @@ class RunConfig:
     evaluate_every: int
     evaluate_batches: int
     sample_every: int
+    max_skips: int
+    hang_seconds: float
+    compile_seconds: float
+    peer_seconds: float
+    compile_cache: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,43 +76,70 @@ def train(
     heldout: Data,
     sample_rate: int,
     workdir: pathlib.Path,
+    peers: Peers,
+    began: float,
+    initial: Mapping[str, np.ndarray],
+    profiled: range,
 ) -> bool:
     """Trains, or resumes, `stage` in `workdir`; true when it has taken all of its steps.
 
-    `frozen` holds earlier stages' weights, on the mesh; `description` is the whole configuration,
-    JSON-able, that the folder is bound to. False means that a signal asked to stop; the state is
-    saved. Raises UserError when a metric is not finite, a checkpoint cannot be written or read, or
-    the folder belongs to another configuration.
+    `frozen` holds earlier stages' weights, on the mesh; the folder is bound to `description`,
+    JSON-able; `began` is the unix time at which this process did; `initial` are weights to begin
+    with, by name; `profiled` steps. False: a signal asked to stop, the state is saved. UserError:
+    updates are not finite, a checkpoint fails, or the folder is of another configuration.
     """
     _check(config, mesh)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(jax.set_mesh(mesh))
-        stack.enter_context(held(workdir))
+    with jax.set_mesh(mesh), held(workdir), contextlib.ExitStack() as stack:
         folder = workdir / "checkpoints"
         checkpoints = stack.enter_context(Checkpoints(folder, config.checkpoint.keep))
         start = checkpoints.latest()
         bind_config(workdir, description, started=start is not None)
         watch = Watch(stage.name, config.run, workdir, start or 0, sample_rate)
-        stack.callback(watch.close)
+        stack.enter_context(contextlib.closing(watch))
         if start is not None and start >= config.run.steps:
             watch.say(f"all {config.run.steps} steps are done")
             return True
+        ledger = _timed(stack, config.run, workdir, start or 0, began)
         place = batch_sharding(mesh)
         after = Heldout(stage, frozen, heldout, config.run, place, watch)
         stop = stack.enter_context(StopRequest())
-        loop = _Loop(config, frozen, place, data, checkpoints, watch, after, stop)
-        return loop.run(*begin(stage, config, mesh, checkpoints))
+        profile = stack.enter_context(Profile(profiled, workdir / "profile"))
+        stack.push(peers.tell)
+        loop = _Loop(config, frozen, place, data, checkpoints, watch, after, stop, ledger, profile)
+        return loop.run(*begin(stage, config, mesh, checkpoints, initial))
+
+
+def _timed(
+    stack: contextlib.ExitStack, run: RunConfig, workdir: pathlib.Path, start: int, began: float
+) -> Ledger:
+    """The run's ledger, which only the first host writes, under the eyes of a watchdog."""
+    first = jax.process_index() == 0
+    ledger = Ledger(workdir / "goodput.jsonl" if first else None, start, began)
+    stack.enter_context(ledger)
+    # Without the first process none lives: the others show their stacks before it ends.
+    grace = 0.0 if jax.process_count() == 1 else 15.0 if first else 5.0
+    watchdog = Watchdog(ledger, usual=run.hang_seconds, first=run.compile_seconds, grace=grace)
+    stack.enter_context(watchdog)
+    return ledger
 
 
 def begin(
-    stage: Stage, config: TrainConfig, mesh: Mesh, checkpoints: Checkpoints
+    stage: Stage,
+    config: TrainConfig,
+    mesh: Mesh,
+    checkpoints: Checkpoints,
+    initial: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[TrainState, TrainStep]:
-    """The state to go on from, fresh or restored, and the function that takes it further."""
+    """The state to go on from, fresh or restored, and the function that takes it further.
+
+    A fresh one has the weights that `initial` names.
+    """
     run = config.run
     optimizer = make_optimizer(config.optimizer, stage, run.steps)
     make = state_maker(stage, optimizer, config.ema, config.seed, mesh)
     if checkpoints.latest() is None:
         state = jax.jit(make)()
+        state = dataclasses.replace(state, params=replaced(state.params, initial or {}))
     else:
         state = checkpoints.restore(abstract_state(make, mesh))
     schedule = make_schedule(config.optimizer, run.steps)
@@ -112,7 +155,7 @@ def _check(config: TrainConfig, mesh: Mesh) -> None:
     counts = {f"run.{name}": value for name, value in dataclasses.asdict(run).items()}
     saved = dataclasses.asdict(config.checkpoint)
     counts |= {f"checkpoint.{name}": value for name, value in saved.items()}
-    low = [name for name, value in counts.items() if value < 1]
+    low = [name for name, value in counts.items() if not isinstance(value, str) and value < 1]
     if low:
         raise UserError(f"{', '.join(low)} must be at least 1")
     if run.batch_size % (run.accumulate * shards):
@@ -134,22 +177,41 @@ class _Loop:
     watch: Watch
     heldout: Heldout
     stop: StopRequest
+    ledger: Ledger
+    profile: Profile
 
     def run(self, state: TrainState, train_step: TrainStep) -> bool:
         """Steps until the last one, or until asked to stop; the state is on disk afterwards."""
         run, start = self.config.run, int(state.step)
         batches = self.data.batches(start)
         finished = True
+        self.ledger.enter("step")
         for step in range(start + 1, run.steps + 1):
             if self.stop.before(step):
                 finished = False
                 break
-            batch = to_device(next(batches), self.sharding, run.batch_size)
-            state, metrics = train_step(state, self.frozen, batch)
+            with self.ledger.spend("data"):
+                rows = next(batches)
+            self.profile.before(step)
+            batch = to_device(rows, self.sharding, run.batch_size)
+            first = step == start + 1
+            # A step must find all that it reads on the devices, and keep what it makes there.
+            with (
+                self.ledger.spend("compile" if first else "step"),
+                jax.transfer_guard("disallow"),
+            ):
+                state, metrics = train_step(state, self.frozen, batch)
+                if first:  # other hosts may still be compiling
+                    jax.block_until_ready(metrics)
+            self.profile.after(step, metrics)
             self.watch.push(step, metrics)
+            self.checkpoints.check()
+            self.ledger.finished(step, told=step % run.log_every == 0)
             self._between(step, state)
         self._save(state)
-        self.checkpoints.wait()
+        with self.ledger.spend("checkpoint"):
+            self.checkpoints.wait()
+        self.watch.say(self.ledger.report())
         if not finished:
             self.watch.say(f"stopped and saved at step {int(state.step)} of {run.steps}")
         return finished
@@ -160,13 +222,20 @@ class _Loop:
         weights = state.ema[profile_name(self.config.ema.sigma_rel[0])]
         if step % run.evaluate_every == 0 or step == run.steps:
             self.watch.flush()
-            self.heldout.evaluate(step, weights)
+            with self.ledger.spend("evaluation"):
+                self.heldout.evaluate(step, weights)
         if step % run.sample_every == 0 or step == run.steps:
-            self.heldout.listen(step, weights)
+            with self.ledger.spend("evaluation"):
+                self.heldout.listen(step, weights)
         if step % self.config.checkpoint.every == 0:
             self._save(state)
 
     def _save(self, state: TrainState) -> None:
         """Saves what the last metrics have shown to be finite."""
         self.watch.flush()
-        self.checkpoints.save(state)
+        with self.ledger.spend("checkpoint"):
+            self.checkpoints.save(state)
+        self.ledger.snapshot()
+        totals = self.ledger.totals()
+        shown = {f"seconds/{name}": value for name, value in totals.items()}
+        self.watch.board(self.ledger.step, {"goodput": goodput(totals)} | shown)

@@ -33,8 +33,13 @@ class MetricsWriter:
         finite = {k: v if math.isfinite(v) else None for k, v in values.items()}
         self._files[kind].write(json.dumps({"step": step, **finite}) + "\n")
         self._files[kind].flush()
+        self.board(step, {f"{kind}/{name}": value for name, value in values.items()})
+
+    def board(self, step: int, values: Mapping[str, float]) -> None:
+        """Numbers for TensorBoard alone, which takes finite ones."""
         for name, value in values.items():
-            self._board.add_scalar(f"{kind}/{name}", value, step)
+            if math.isfinite(value):
+                self._board.add_scalar(name, value, step)
 
     def samples(self, step: int, audio: Mapping[str, np.ndarray]) -> None:
         """Audio float32[K,N,C] by name, as sound and as spectrograms one above the other."""

@@ -1,6 +1,8 @@
 """Watching a run: every step's metrics are guarded and logged.
 
-They are fetched one step late, so that the host never waits for the step it has just started.
+They are fetched one step late, so that the host never waits for the step it has just started. An
+update that was skipped, because its loss or gradient is not finite, is counted; too many in a row
+end the run.
 """
 
 import math
@@ -22,6 +24,7 @@ class Intervals(Protocol):
 
     steps: int
     log_every: int
+    max_skips: int
 
 
 class Watch:
@@ -32,6 +35,7 @@ class Watch:
     ):
         self._name, self._run = name, run
         self._pending: tuple[int, dict[str, Array]] | None = None
+        self._skips = self._in_a_row = 0
         self._writer = self._progress = None
         if jax.process_index() == 0:
             self._writer = MetricsWriter(workdir, start, sample_rate)
@@ -43,16 +47,28 @@ class Watch:
         self._pending = (step, metrics)
 
     def flush(self) -> None:
-        """Settles what is pending. UserError names a metric that is not finite, and its step."""
+        """Settles what is pending.
+
+        UserError names the metrics that are not finite, and the step, when too many updates were
+        skipped or when the update was not.
+        """
         if self._pending is None:
             return
         (step, metrics), self._pending = self._pending, None
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
         wrong = [f"{name} is {value}" for name, value in values.items() if not math.isfinite(value)]
-        if wrong:
+        skipped = bool(values["skipped"])
+        self._skips, self._in_a_row = self._skips + skipped, (self._in_a_row + 1) * skipped
+        if wrong and (not skipped or self._in_a_row >= self._run.max_skips):
+            skips = f", {self._in_a_row} update(s) skipped in a row" if skipped else ""
             raise UserError(
-                f"{self._name}: {', '.join(wrong)} at step {step}; no state after the last "
+                f"{self._name}: {', '.join(wrong)}{skips} at step {step}; no state after the last "
                 "checkpoint is kept (a lower optimizer.learning_rate or clip_norm may help)"
+            )
+        if skipped:
+            self.say(
+                f"step {step}: {', '.join(wrong)}; update skipped ({self._in_a_row} in a row, "
+                f"{self._skips} since the start of this process)"
             )
         if self._progress is not None:
             self._progress.update(step, values["loss"])
@@ -63,6 +79,11 @@ class Watch:
         """Logs a step's numbers."""
         if self._writer is not None:
             self._writer.scalars(kind, step, values)
+
+    def board(self, step: int, values: Mapping[str, float]) -> None:
+        """Shows numbers that depend on the machine, so that the logs of equal runs stay equal."""
+        if self._writer is not None:
+            self._writer.board(step, values)
 
     def samples(self, step: int, audio: Mapping[str, np.ndarray]) -> None:
         """Logs audio float32[K,N,C] by name."""

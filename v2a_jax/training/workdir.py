@@ -12,7 +12,7 @@ import jax
 from v2a_jax.errors import UserError
 
 # Fields, or whole sections, that may change when a run resumes: they alter neither the model, the
-# data nor the order of the examples, but for the provenance: clips may be withdrawn at any time.
+# data nor the order of the examples, but for clips that are withdrawn or found damaged at any time.
 MAY_CHANGE = (
     "run.steps",
     "run.accumulate",
@@ -20,9 +20,15 @@ MAY_CHANGE = (
     "run.evaluate_every",
     "run.evaluate_batches",
     "run.sample_every",
+    "run.max_skips",
+    "run.hang_seconds",
+    "run.compile_seconds",
+    "run.peer_seconds",
+    "run.compile_cache",
     "checkpoint",
     "optimizer",
     "mesh",
+    "data.damaged",
     "data.loader.threads",
     "data.loader.prefetch",
     "sampler",
