@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 OUT ?= runs/demo
 VIDEO ?=
 
-.PHONY: venv demo test slow lint clean
+.PHONY: venv demo test slow tpu lint clean
 
 venv: $(INSTALLED)
 
@@ -21,10 +21,14 @@ demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash launch/demo.sh "$(OUT)" "$(VIDEO)"
 
 test: venv lint
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "not slow"
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "not slow and not tpu"
 
 slow: venv
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m slow
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "slow and not tpu"
+
+tpu: venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[plan]'
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m tpu
 
 lint: venv
 	$(BIN)/ruff check --quiet .

