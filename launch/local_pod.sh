@@ -44,7 +44,7 @@ for ((process = 0; process < processes; process++)); do
     running+=($!)
 done
 # Processes in the background ignore Ctrl-C, hence TERM, which asks for a checkpoint as well.
-trap 'tell TERM' INT TERM
+trap 'told=yes; tell TERM' INT TERM
 
 # Asked for in turn, since `wait -n` forgets a process that ends while another's end is handled.
 first=0
@@ -61,7 +61,8 @@ while [ ${#running[@]} -gt 0 ]; do
     done
     running=("${left[@]}")
     if [ $first -ne 0 ] && [ -z "${deadline:-}" ]; then
-        tell TERM
+        # Whoever was told is saving: a second signal would end it.
+        [ -n "${told:-}" ] || tell TERM
         deadline=$((SECONDS + V2A_KILL_SECONDS))
     fi
     # One that waits for its lost partner hears nothing.

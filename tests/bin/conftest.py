@@ -34,7 +34,9 @@ def v2a(monkeypatch, capfd):
 
     def run(command, *arguments):
         take_flags()
-        monkeypatch.delitem(sys.modules, BIN + command, raising=False)
+        # The second is what ml_collections loads a --config file into, over what is there.
+        for name in (BIN + command, "config_config"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
         module = importlib.import_module(BIN + command)
         argv = [f"v2a {command}", *map(str, arguments)]
         monkeypatch.setattr(sys, "argv", argv)  # where ml_collections looks for --config.field

@@ -80,6 +80,28 @@ def test_signals_are_passed_on_and_everybody_may_save(number):
     assert sorted(errors.splitlines()) == [f"[{k}] saved after SIGTERM" for k in range(2)]
 
 
+COUNTS = """
+import os, signal, sys, time
+heard = []
+signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+print("up", flush=True)
+while not heard:
+    time.sleep(0.01)
+if os.environ["V2A_PROCESS"] == "1":
+    time.sleep(0.7)  # as one that saves: the first process is gone meanwhile
+    print(len(heard), flush=True)
+sys.exit(1)
+"""
+
+
+def test_one_that_is_saving_is_not_told_again():
+    running = start(2, sys.executable, "-c", COUNTS)
+    assert sorted(running.stdout.readline() for _ in range(2)) == ["[0] up\n", "[1] up\n"]
+    running.terminate()
+    shown, errors = running.communicate(timeout=GUARD)
+    assert (running.returncode, shown, errors) == (1, "[1] 1\n", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
