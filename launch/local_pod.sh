@@ -39,12 +39,13 @@ tell() {
 }
 
 running=()
+# Processes in the background ignore Ctrl-C, hence TERM, which asks for a checkpoint as well.
+trap 'told=yes; tell TERM' INT TERM
 for ((process = 0; process < processes; process++)); do
     V2A_PROCESS=$process "$@" > >(numbered $process) 2> >(numbered $process >&2) &
     running+=($!)
 done
-# Processes in the background ignore Ctrl-C, hence TERM, which asks for a checkpoint as well.
-trap 'told=yes; tell TERM' INT TERM
+[ -z "${told:-}" ] || tell TERM # those that have just begun
 
 # Asked for in turn, since `wait -n` forgets a process that ends while another's end is handled.
 first=0

@@ -13,8 +13,8 @@ import os, signal, sys
 def save(number, frame):
     sys.exit(f"saved after {signal.Signals(number).name}")
 signal.signal(signal.SIGTERM, save)
-sys.stdout.write("up\\n")
-sys.stdout.flush()
+for stream in (sys.stdout, sys.stderr):
+    print("up", file=stream, flush=True)
 signal.pause()
 """
 
@@ -73,7 +73,8 @@ def test_one_that_does_not_listen_is_killed(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_are_passed_on_and_everybody_may_save(number):
     running = start(2, sys.executable, "-c", WAITS)
-    assert sorted(running.stdout.readline() for _ in range(2)) == ["[0] up\n", "[1] up\n"]
+    for stream in (running.stdout, running.stderr):
+        assert sorted(stream.readline() for _ in range(2)) == ["[0] up\n", "[1] up\n"]
     os.killpg(running.pid, number) if number == signal.SIGINT else running.send_signal(number)
     _, errors = running.communicate(timeout=GUARD)
     assert running.returncode == 1
