@@ -19,6 +19,11 @@ signal.pause()
 """
 
 
+def hear_ctrl_c():
+    """For the child: what runs in the background ignores it, and a shell can't trap that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(processes, *command, **environment):
     return subprocess.Popen(
         [SCRIPT, str(processes), "--", *command],
@@ -27,6 +32,7 @@ def start(processes, *command, **environment):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hear_ctrl_c,
     )
 
 
