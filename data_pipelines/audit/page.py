@@ -20,7 +20,7 @@ from data_pipelines.audit.subjects import Subject
 from v2a_jax.evaluation.charts import figure
 from v2a_jax.evaluation.examples import evenly
 from v2a_jax.evaluation.pictures import STRIP_FRAMES, data_uri, spectrogram_png, strip_jpeg
-from v2a_jax.evaluation.report_style import STYLE
+from v2a_jax.evaluation.report_style import document
 
 THUMBNAIL = 72
 LISTED = 200  # findings of a kind in the page; all are in the JSON
@@ -109,14 +109,7 @@ def page(report: Mapping[str, Any], shown: Mapping[str, Picture]) -> str:
         _tables(report),
         _thresholds(report),
     ]
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}{MORE_STYLE}</style></head>"
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return document(title, "".join(body), media=["img-src"], style=MORE_STYLE)
 
 
 def _summary(title: str, report: Mapping[str, Any]) -> str:

@@ -4,8 +4,6 @@ Nothing is fetched: pictures and sounds are data URIs, and the page's own conten
 forbids everything else. Every text that comes from outside is escaped.
 """
 
-import base64
-import hashlib
 import html
 import json
 from collections.abc import Mapping, Sequence
@@ -26,7 +24,7 @@ from v2a_jax.evaluation.pictures import (
     wav_bytes,
 )
 from v2a_jax.evaluation.protocol import Evaluation
-from v2a_jax.evaluation.report_style import SCRIPT, STYLE
+from v2a_jax.evaluation.report_style import SCRIPT, document
 from v2a_jax.evaluation.scores import Score
 from v2a_jax.types import Event
 
@@ -63,22 +61,8 @@ def write_report(
         _training(training),
         _made(made),
     ]
-    Path(path).write_text(_page(title, "".join(body)), encoding="utf-8")
-
-
-def _page(title: str, body: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'"
-    )
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>"
-        f"<body><main>{body}</main><script>{SCRIPT}</script></body></html>\n"
-    )
+    page = document(title, "".join(body), media=["img-src", "media-src"], script=SCRIPT)
+    Path(path).write_text(page, encoding="utf-8")
 
 
 def _headlines(scores: Mapping[str, Score]) -> str:

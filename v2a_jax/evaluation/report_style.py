@@ -1,4 +1,10 @@
-"""Style and script of the report: light and dark, wide and narrow, and useful without script."""
+"""The pages' frame, and the report's style and script: light and dark, wide and narrow, and useful
+without script."""
+
+import base64
+import hashlib
+import html
+from collections.abc import Sequence
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e26; --soft: #5d6373; --page: #fbfaf8; --card: #fff;
@@ -134,3 +140,22 @@ for (const clip of document.querySelectorAll('.clip')) {
   }
 }
 """
+
+
+def document(
+    title: str, body: str, *, media: Sequence[str] = (), style: str = "", script: str = ""
+) -> str:
+    """A page that holds all it shows: of `media` (img-src, media-src) data URLs, one script."""
+    sources = ["default-src 'none'", *(f"{kind} data:" for kind in media)]
+    sources.append("style-src 'unsafe-inline'")
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        sources.append(f"script-src 'sha256-{digest}'")
+        script = f"<script>{script}</script>"
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{"; ".join(sources)}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}{style}</style></head>"
+        f"<body><main>{body}</main>{script}</body></html>\n"
+    )

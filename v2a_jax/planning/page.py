@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from v2a_jax.evaluation.report_style import STYLE
+from v2a_jax.evaluation.report_style import document
 from v2a_jax.planning.report import gib, scaled, time_of
 
 PARTS = {
@@ -42,14 +42,7 @@ def page(plan: Mapping[str, Any]) -> str:
         _buffers(plan),
         _made(plan),
     ]
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{STYLE}{MORE_STYLE}</style></head>"
-        f"<body><main>{''.join(body)}</main></body></html>\n"
-    )
+    return document(title, "".join(body), style=MORE_STYLE)
 
 
 def _summary(title: str, plan: Mapping[str, Any]) -> str:
