@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 from v2a_jax.errors import UserError
 
 STAGES = ("codec", "perception", "diffusion")
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 FPS = 25  # frames a second of the model's clock; sync tokens and latents keep the same rate
 
 
@@ -19,7 +20,20 @@ WORLD = dict(
     fps=FPS,
     size=64,
     sample_rate=16000,
-    classes=("impact", "bounce", "landscape"),
+    classes=(
+        "bounce",
+        "engine",
+        "faces",
+        "impact",
+        "landscape",
+        "music",
+        "pair",
+        "rain",
+        "roll",
+        "scrape",
+        "silence",
+        "speech",
+    ),
     offscreen_probability=0.5,
 )
 
@@ -185,6 +199,9 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             # A bundle, or a --workdir, whose weights this stage begins with; leaves that it lacks,
             # has besides, or has in another shape must match one of the patterns in `differ`.
             init=dict(weights="", differ=()),
+            # Rank 0 trains the weights themselves; else those of `init.weights` stay, and factors
+            # of this rank are trained for the kernels that match one of the patterns.
+            lora=dict(rank=0, alpha=16.0, leaves=("*/kernel",)),
             dtype="float32",
             model=model(),
             data=data(stage),
@@ -233,14 +250,24 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             evaluation=dict(
                 protocol=dict(
                     clips=200,
+                    variations=48,
                     batch=16,
                     seed=0,
                     resamples=1000,
                     confidence=0.95,
                     watermark_p_value=1e-6,
                 ),
-                judges=dict(shrinkage=0.1, penalty=3.0, false_positive_rate=0.02, copies=1, seed=0),
+                judges=dict(
+                    shrinkage=0.1,
+                    penalty=3.0,
+                    false_positive_rate=0.02,
+                    copies=1,
+                    vocabulary=DIGITS,
+                    templates=12,
+                    seed=0,
+                ),
                 judge_clips=dict(train=600, validation=200),
+                nearest_clips=2000,
                 examples=6,
             ),
             watermark=dict(

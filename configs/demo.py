@@ -1,6 +1,7 @@
 """The demo: a model small enough to train from nothing on two cores within minutes.
 
-The procedural world at 64 px and 16 kHz, clips of 2 s. Stages: codec, perception, diffusion.
+Three classes of the procedural world at 64 px and 16 kHz, clips of 2 s. Stages: codec,
+perception, diffusion.
 """
 
 from ml_collections import ConfigDict
@@ -8,6 +9,7 @@ from ml_collections import ConfigDict
 from configs import base
 
 SECONDS = 2.0
+CLASSES = ("impact", "bounce", "landscape")  # of all that the world has
 STEPS = dict(codec=800, perception=400, diffusion=450)
 BATCH = dict(codec=24, perception=16, diffusion=32)
 RATE = dict(codec=2e-3, perception=2e-3, diffusion=1.5e-3)
@@ -46,7 +48,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
         codec_loss=dict(spectrum=1.0, mel=0.0, stft=0.0, phase=0.0),
         perception_loss=dict(contrast=0.5, robust=0.0),
         data=dict(
-            world=dict(clips=2000, seconds=SECONDS, size=64),
+            world=dict(clips=2000, seconds=SECONDS, size=64, classes=CLASSES),
             tokenizer_clips=2000,
             loader=dict(
                 degrade=False, seconds=1.0 if stage == "codec" else SECONDS, transcript_length=48

@@ -1,7 +1,7 @@
 """From a config to its clips, its tokenizer and its loader."""
 
-import os
 import pathlib
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -71,7 +71,7 @@ def tokenizer_for(config: Any, workdir: pathlib.Path, source: Source) -> Tokeniz
     if tokenizer.vocabulary > config.model.text.vocabulary:
         raise UserError(f"the tokenizer has {tokenizer.vocabulary} ids, the model fewer")
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")  # hosts may have equal process ids
     draft.write_bytes(tokenizer.model)
     draft.replace(path)
     return tokenizer

@@ -196,7 +196,7 @@ def read_description(directory: str | os.PathLike) -> dict[str, Any]:
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: damaged ({error})") from error
-    if version != schema.SCHEMA_VERSION:
+    if version not in schema.READABLE:
         raise UserError(f"{path}: schema version {version}; this is {schema.SCHEMA_VERSION}")
     return description
 

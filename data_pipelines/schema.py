@@ -8,7 +8,7 @@ import dataclasses
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ import numpy as np
 from v2a_jax.errors import UserError
 from v2a_jax.types import Event
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE = (1, 2)  # 1 has no curves, marks and phonemes
 _MAGIC = b"V2AC"
 _LENGTH = struct.Struct("<I")
 _BUFFERS = {"audio": ("<f4", 2), "video": ("|u1", 4)}  # name: dtype and rank, in stored order
@@ -33,6 +34,9 @@ class ClipRecord:
     words       (word, start, end) of the transcript, in seconds
     labels      classes that sound
     meta        JSON values: where the clip comes from and how it was made
+    curves      what changes all the time: values by name at k / hz seconds, as (hz, values)
+    marks       moments by name, in seconds
+    phonemes    (IPA, start, end) of what is said, in seconds
     """
 
     video: np.ndarray | None
@@ -48,6 +52,9 @@ class ClipRecord:
     events: tuple[Event, ...]
     meta: Mapping[str, Any]
     provenance: str
+    curves: Mapping[str, tuple[float, tuple[float, ...]]] = dataclasses.field(default_factory=dict)
+    marks: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=dict)
+    phonemes: tuple[tuple[str, float, float], ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ClipRecord) and encode(self) == encode(other)
@@ -70,13 +77,22 @@ def from_annotations(
         **{
             **values,
             "negatives": tuple(values["negatives"]),
-            "words": tuple((word, start, end) for word, start, end in values["words"]),
+            "words": _spans(values["words"]),
             "labels": tuple(values["labels"]),
             "events": tuple(Event(**event) for event in values["events"]),
+            "curves": {
+                name: (hz, tuple(levels)) for name, (hz, levels) in values.get("curves", {}).items()
+            },
+            "marks": {name: tuple(times) for name, times in values.get("marks", {}).items()},
+            "phonemes": _spans(values.get("phonemes", ())),
         },
         audio=audio,
         video=video,
     )
+
+
+def _spans(values: Iterable[Sequence[Any]]) -> tuple[tuple[str, float, float], ...]:
+    return tuple((what, start, end) for what, start, end in values)
 
 
 def encode(record: ClipRecord) -> bytes:
@@ -104,7 +120,7 @@ def decode(data: bytes) -> ClipRecord:
     try:
         header = json.loads(data[start:end])
         version, shapes = header["version"], header["shapes"]
-        if version != SCHEMA_VERSION:
+        if version not in READABLE:
             raise UserError(f"clip record of schema version {version}; this is {SCHEMA_VERSION}")
         arrays = _views(data, end, shapes)
         return from_annotations(header["record"], **arrays)

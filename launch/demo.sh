@@ -10,6 +10,7 @@ video=${2:-}
 shift $(($# < 2 ? $# : 2))
 config=configs/demo.py
 seconds=2
+classes=impact,bounce,landscape
 data=$out/data
 # Programs compiled once serve every later command.
 export JAX_COMPILATION_CACHE_DIR=$out/cache
@@ -20,7 +21,7 @@ export XLA_FLAGS="${XLA_FLAGS:-} --xla_force_host_platform_device_count=2"
 for split in train:2400 val:200 test:100; do
     name=${split%:*}
     [ -d "$data/$name" ] || v2a world --out="$data/$name" --split="$name" --clips="${split#*:}" \
-        --seconds=$seconds --size=64
+        --classes=$classes --seconds=$seconds --size=64
 done
 
 sources=(--config.data.train="$data/train" --config.data.validation="$data/val")
@@ -31,7 +32,8 @@ v2a export --workdir="$out" --out="$out/bundle"
 v2a evaluate --bundle="$out/bundle" --data="$data/test" --workdir="$out" --out="$out"
 
 # Soundtracks for playable clips whose own sound is dropped, and proof that each one is marked.
-[ -d "$out/silent" ] || v2a world --out="$out/silent" --split=test --clips=4 --seconds=6 --size=64 --mp4
+[ -d "$out/silent" ] || v2a world --out="$out/silent" --split=test --clips=4 --classes=$classes \
+    --seconds=6 --size=64 --mp4
 mkdir -p "$out/soundtracks"
 made=()
 for clip in "$out"/silent/*.mp4 ${video:+"$video"}; do

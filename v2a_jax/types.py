@@ -19,7 +19,8 @@ class Event:
     """One sounding event of a clip.
 
     `time` and `end` are seconds, `x` and `y` fractions of the frame, `strength` the impact speed or
-    level (0..1), `f1` the lowest mode in Hz. `onscreen` is false for sounds nothing visible makes.
+    level (0..1), `f1` the lowest mode or the pitch in Hz, `note` which of several bars sounds (or
+    -1). `onscreen` is false for sounds nothing visible makes.
     """
 
     time: float
@@ -31,6 +32,7 @@ class Event:
     x: float = 0.5
     y: float = 0.5
     onscreen: bool = True
+    note: int = -1
 
 
 @jax.tree_util.register_dataclass

@@ -28,6 +28,7 @@ _EVENT = {
     "x": np.float32,
     "y": np.float32,
     "onscreen": np.bool_,
+    "note": np.int32,
 }
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image
 
+from data_pipelines.world import coding, distortion
+
 _NOISE_FRAMES = 8
 _SHEET_PIXELS = 2**25
 
@@ -99,6 +101,29 @@ def _freeze(video: np.ndarray, severity: float, rng: np.random.Generator) -> np.
     return video[shown]
 
 
+def _slow_frames(video: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """As if of 25 / (1 + 2.125 severity) frames a second: 8 at the end."""
+    step = 1 + 2.125 * severity
+    frame_F = np.arange(len(video))
+    return video[(np.floor(frame_F / step) * step).astype(int)]
+
+
+def _interlacing(video: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """Every other row is of the frame before, the more so the severer."""
+    out = video.copy()
+    weight = np.float32(severity)
+    before, now = (rows.astype(np.float32) for rows in (video[:-1, 1::2], video[1:, 1::2]))
+    out[1:, 1::2] = now + weight * (before - now) + 0.49
+    return out
+
+
+def _exposure(video: np.ndarray, severity: float, rng: np.random.Generator) -> np.ndarray:
+    """Too bright or too dark: gamma 2^(+-1.5 severity)."""
+    sign = rng.choice((-1, 1))
+    levels = 255 * (np.arange(256) / 255) ** (2.0 ** (sign * 1.5 * severity))
+    return np.rint(levels).astype(np.uint8)[video]
+
+
 _DAMAGE = {
     "noise": _noise,
     "blur": _blur,
@@ -106,5 +131,15 @@ _DAMAGE = {
     "jpeg": _jpeg,
     "frame_drop": _frame_drop,
     "freeze": _freeze,
+    "slow_frames": _slow_frames,
+    "interlacing": _interlacing,
+    "exposure": _exposure,
+    "letterbox": distortion.letterbox,
+    "logo": distortion.logo,
+    "shake": distortion.shake,
+    "warp": distortion.warp,
+    "compression": coding.compression,
+    "starvation": coding.starvation,
+    "packet_loss": coding.packet_loss,
 }
 KINDS = tuple(_DAMAGE)

@@ -10,6 +10,7 @@ import numpy as np
 
 # (dx, dy) in pixels from the middle of a patch -> RGB[..., 3], coverage[...]
 Brush = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+Shape = Callable[[np.ndarray, np.ndarray], np.ndarray]  # coverage alone
 
 
 def cover(distance: np.ndarray) -> np.ndarray:
@@ -43,15 +44,39 @@ def stamp(
 
     `brush` is called once, on patches around (x_F, y_F) that extend at least `reach` (x, y) pixels.
     """
-    frames, height, width, _ = video.shape
+    _, height, width, _ = video.shape
     cols_FP = _window(x_F, reach[0], width)
     rows_FP = _window(y_F, reach[1], height)
     dx = (cols_FP + 0.5 - x_F[:, None])[:, None, :].astype(np.float32)
     dy = (rows_FP + 0.5 - y_F[:, None])[:, :, None].astype(np.float32)
     rgb, alpha = brush(dx, dy)
-    at = np.arange(frames)[:, None, None], rows_FP[:, :, None], cols_FP[:, None, :]
-    below = video[at].astype(np.float32)
-    video[at] = below + alpha[..., None] * (np.clip(rgb, 0, 255) - below) + 0.49
+    windows = [
+        video[k, row : row + rows_FP.shape[1], col : col + cols_FP.shape[1]]
+        for k, (row, col) in enumerate(zip(rows_FP[:, 0], cols_FP[:, 0], strict=True))
+    ]
+    patch = np.stack(windows)
+    for channel in range(3):  # by itself: arrays whose last axis has length 3 are slow
+        below = patch[..., channel].astype(np.float32)
+        above = np.clip(rgb[..., channel], 0, 255)
+        patch[..., channel] = below + alpha * (above - below) + 0.49
+    for window, painted in zip(windows, patch, strict=True):
+        window[:] = painted
+
+
+def dab(
+    video: np.ndarray,
+    frame_P: np.ndarray,
+    pixel_P: np.ndarray,
+    rgb: np.ndarray,
+    weight_P: np.ndarray,
+) -> None:
+    """Paints single pixels of `video` uint8[F,H,W,3], in place; `pixel_P` counts along the rows.
+
+    Cheaper than a stamp where little of a patch is covered. No pixel may be named twice.
+    """
+    pixels = video.reshape(len(video), -1, 3)
+    below = pixels[frame_P, pixel_P].astype(np.float32)
+    pixels[frame_P, pixel_P] = below + weight_P[:, None] * (rgb - below) + 0.49
 
 
 def _window(middle_F: np.ndarray, reach: float, limit: int) -> np.ndarray:
@@ -64,4 +89,5 @@ def _window(middle_F: np.ndarray, reach: float, limit: int) -> np.ndarray:
 def lit(video: np.ndarray, light: float) -> np.ndarray:
     """uint8[...]: brightness times `light`."""
     table = np.clip(np.arange(256) * light + 0.5, 0, 255).astype(np.uint8)
-    return table[video]
+    # Several times as quick as an index array.
+    return np.frombuffer(bytearray(video.data).translate(table), np.uint8).reshape(video.shape)

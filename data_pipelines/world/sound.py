@@ -98,8 +98,8 @@ def rms(sound_N: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(sound_N))))
 
 
-def finish(sound_N: np.ndarray, noise: np.random.Generator) -> np.ndarray:
-    """float32[N,1]: with room tone; a clip above the ceiling is turned down as a whole."""
+def finish(sound_N: np.ndarray, noise: np.random.Generator) -> tuple[np.ndarray, float]:
+    """float32[N,1] with room tone, and its gain: a clip above the ceiling is turned down whole."""
     sound_N = sound_N + ROOM_TONE * noise.standard_normal(len(sound_N))
-    peak = np.abs(sound_N).max()
-    return (sound_N * min(1.0, CEILING / peak)).astype(np.float32)[:, None]
+    gain = min(1.0, CEILING / np.abs(sound_N).max())
+    return (sound_N * gain).astype(np.float32)[:, None], gain

@@ -36,7 +36,8 @@ def write_world(
     """Writes all clips of `config` into the new folder `directory`, or nothing at all.
 
     `mp4` adds a playable file for each clip, and `events.json` that maps a file's name to its
-    events, caption and labels; `tfds` adds the records as a TFDS dataset in the folder `tfds`.
+    events, caption, labels and words; `tfds` adds the records as a TFDS dataset in the folder
+    `tfds`.
     UserError on a bad config or a folder that cannot be written.
     """
     validate(config)
@@ -103,6 +104,6 @@ def _noting(
     for record in clips:
         known = schema.annotations(record)
         name = _file_name(record.meta["index"])
-        entries[name] = {key: known[key] for key in ("events", "caption", "labels")}
+        entries[name] = {key: known[key] for key in ("events", "caption", "labels", "words")}
         bar.update()
         yield record

@@ -24,9 +24,12 @@ def clip(**changes):
         transcript="hello you",
         words=(("hello", 0.1, 0.2), ("you", 0.2, 0.35)),
         labels=("speech",),
-        events=(Event(time=0.1, end=0.3, kind="speech", f1=110.0, onscreen=False),),
+        events=(Event(time=0.1, end=0.3, kind="speech", f1=110.0, onscreen=False, note=2),),
         meta={"seed": 3, "nested": {"a": [1, 2.5, None]}},
         provenance="test/0",
+        curves={"aperture": (100.0, (0.0, 0.25, 1.0))},
+        marks={"beats": (0.125, 0.5)},
+        phonemes=(("h", 0.1, 0.12), ("ə", 0.12, 0.2)),
     )
     return dataclasses.replace(record, **changes)
 
@@ -36,7 +39,8 @@ def test_round_trip(changes):
     record = clip(**changes)
     back = decode(encode(record))
     assert back == record
-    assert back.events == record.events and back.words == record.words
+    for name in ("events", "words", "curves", "marks", "phonemes"):
+        assert getattr(back, name) == getattr(record, name)
     for name in ("audio", "video"):
         expected = getattr(record, name)
         if expected is None:
@@ -66,9 +70,23 @@ def test_every_truncation_is_refused():
 
 def test_other_version_is_named():
     data = encode(clip())
-    changed = data.replace(b'"version": 1', b'"version": 9')
+    changed = data.replace(b'"version": 2', b'"version": 9')
     with pytest.raises(UserError, match="version 9"):
         decode(changed)
+
+
+def test_what_version_1_stored_is_still_read():
+    data = encode(clip())
+    length = int.from_bytes(data[4:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header["version"] = 1
+    for name in ("curves", "marks", "phonemes"):
+        del header["record"][name]
+    del header["record"]["events"][0]["note"]
+    old = json.dumps(header).encode()
+    back = decode(data[:4] + len(old).to_bytes(4, "little") + old + data[8 + length :])
+    event = dataclasses.replace(clip().events[0], note=-1)
+    assert back == clip(curves={}, marks={}, phonemes=(), events=(event,))
 
 
 @pytest.mark.parametrize("shape", [[-1, 4, 6, 3], [5, 4, 6], [10**9, 4, 6, 3], "abcd", None])

@@ -38,7 +38,7 @@ def written(tmp_path_factory):
 
 def test_round_trip(folder):
     source, expected = (
-        TfdsSource(folder / "tfds/clips/1.0.0"),
+        TfdsSource(folder / "tfds/clips/2.0.0"),
         records.RecordSource(folder / "records"),
     )
     assert [source[k] for k in range(len(source))] == list(expected)

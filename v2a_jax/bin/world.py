@@ -18,7 +18,12 @@ _CLIPS = flags.DEFINE_integer("clips", None, "how many clips")
 _CLASSES = flags.DEFINE_list(
     "classes", list(WORLD["classes"]), "scenes to draw from, equally often"
 )
-_SPLIT = flags.DEFINE_string("split", "train", "train, val or test: no clip is in two of them")
+_SPLIT = flags.DEFINE_string(
+    "split",
+    "train",
+    "train, val or test: no clip is in two of them; ood: factors outside the range of all others; "
+    "conflict: captions name another material than is seen and heard",
+)
 _SEED = flags.DEFINE_integer("seed", WORLD["seed"], "another seed gives other clips")
 _SECONDS = flags.DEFINE_float("seconds", WORLD["seconds"], "length of a clip")
 _FPS = flags.DEFINE_integer("fps", WORLD["fps"], "frames a second")

@@ -11,6 +11,7 @@ from data_pipelines.world.materials import MATERIALS, Material
 from data_pipelines.world.scenes import Scene, Wording
 from v2a_jax.types import Event
 
+LABELS = ("bounce",)
 BALLS = ("wood", "metal", "glass", "plastic", "rubber")
 FLOOR = 0.86
 METRE = 0.56  # of the frame
@@ -44,7 +45,7 @@ class Bounce(Scene):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return ("bounce",) if len(self.time_E) else ()
+        return LABELS if len(self.time_E) else ()
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -142,7 +143,7 @@ def draw(draws: Draws, seconds: float) -> Bounce:
     jitter = draws.stream("jitter").uniform(0.99, 1.01, 8)
     release = draws.uniform("release", 0.0, 0.3)
     height = draws.uniform("height", 0.6, 1.0)
-    gravity = draws.uniform("gravity", 3.0, 9.8)
+    gravity = draws.uniform("gravity", 3.0, 9.8, beyond=(1.6, 2.6))
     restitution = draws.uniform("restitution", 0.6, 0.88)
     start = draws.uniform("start", 0.3, 0.7) + room.shift[0]
     pace = draws.uniform("pace", -0.18, 0.18) / seconds
@@ -161,7 +162,7 @@ def draw(draws: Draws, seconds: float) -> Bounce:
         time_E=time_E,
         speed_E=speed_E,
         restitution=restitution,
-        wording=_wording(draws, material, len(time_E)),
+        wording=_wording(draws, draws.told("material", material, BALLS), len(time_E)),
     )
 
 

@@ -11,6 +11,7 @@ from data_pipelines.world.materials import MATERIALS
 from data_pipelines.world.scenes import Scene, Wording
 from v2a_jax.types import Event
 
+LABELS = ("impact",)
 SHAPES = ("bar", "block", "bowl")
 TABLE = 0.82
 PLACES = {1: (0.5,), 2: (0.3, 0.7), 3: (0.18, 0.5, 0.82)}
@@ -37,7 +38,7 @@ class Thing:
 
     @property
     def phrase(self) -> str:
-        name = "" if self.shape == "drum" else MATERIALS[self.material].adjective + " "
+        name = "" if self.material == "drum" else MATERIALS[self.material].adjective + " "
         return name + self.shape
 
 
@@ -52,7 +53,7 @@ class Impact(Scene):
     speed_E: np.ndarray
     target_E: np.ndarray
     wording: Wording
-    labels: ClassVar[tuple[str, ...]] = ("impact",)
+    labels: ClassVar[tuple[str, ...]] = LABELS
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -171,7 +172,7 @@ def draw(draws: Draws, seconds: float) -> Impact:
         time_E=time_E,
         speed_E=speed_E,
         target_E=target_E,
-        wording=_wording(draws, [things[k] for k in dict.fromkeys(target_E)], len(time_E)),
+        wording=_wording(draws, _told(draws, things, target_E), len(time_E)),
     )
 
 
@@ -180,7 +181,7 @@ def _draw_thing(draws: Draws, index: int, x: float, room: stage.Stage) -> Thing:
     material = draws.choice(f"{name}.material", tuple(MATERIALS))
     shape = draws.choice(f"{name}.shape", SHAPES)
     shape = "drum" if material == "drum" else shape
-    size = draws.uniform(f"{name}.size", 0.7, 1.4)
+    size = draws.uniform(f"{name}.size", 0.7, 1.4, beyond=(1.45, 1.65))
     return Thing(
         material=material,
         shape=shape,
@@ -190,6 +191,17 @@ def _draw_thing(draws: Draws, index: int, x: float, room: stage.Stage) -> Thing:
         x=x + room.shift[0],
         top=room.horizon - _HEIGHTS[shape] * size,
     )
+
+
+def _told(draws: Draws, things: tuple[Thing, ...], target_E: np.ndarray) -> list[Thing]:
+    """The things that are struck, as captions tell of them."""
+    materials = tuple(name for name in MATERIALS if name != "drum")
+    return [
+        dataclasses.replace(
+            things[k], material=draws.told(f"object{k}.material", things[k].material, materials)
+        )
+        for k in dict.fromkeys(target_E)
+    ]
 
 
 def _wording(draws: Draws, things: list[Thing], hits: int) -> Wording:

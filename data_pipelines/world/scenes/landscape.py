@@ -10,6 +10,7 @@ from data_pipelines.world.draws import Draws
 from data_pipelines.world.scenes import Scene, Wording
 from v2a_jax.types import Event
 
+LABELS = ()
 _SKIES = ((120, 178, 236), (238, 178, 132), (66, 74, 118))
 _HILLS = ((88, 138, 76), (136, 120, 84), (96, 108, 126))
 

@@ -23,6 +23,9 @@ def digest(record):
         "caption": record.caption,
         "level": [20 * np.log10(np.sqrt(np.mean(np.square(part)))) for part in parts],
         "colour": frames.mean(axis=(1, 2)).ravel().tolist(),
+        "words": [list(word) for word in record.words],
+        "curves": {name: list(values[::25]) for name, (_, values) in record.curves.items()},
+        "marks": {name: list(times) for name, times in record.marks.items()},
     }
 
 
@@ -33,23 +36,33 @@ def test_golden_clips(world_config, name):
     source = WorldSource(world_config(classes=(name,)))
     for index, expected in enumerate(golden["clips"][name]):
         found = digest(source[index])
-        assert (found["events"], found["caption"]) == (expected["events"], expected["caption"])
+        for what in ("events", "caption", "words"):
+            assert found[what] == expected[what]
+        for what in ("curves", "marks"):
+            assert found[what].keys() == expected[what].keys()
+            for key, values in expected[what].items():
+                np.testing.assert_allclose(found[what][key], values, atol=1e-5)
         np.testing.assert_allclose(found["level"], expected["level"], atol=0.05)
         np.testing.assert_allclose(found["colour"], expected["colour"], atol=0.5)
 
 
 def test_any_order_gives_the_same_bits(world_config):
-    forwards = list(WorldSource(world_config()))
-    source = pickle.loads(pickle.dumps(WorldSource(world_config())))
-    for index in (7, 0, 11, 7):
+    config = world_config(classes=scenes.names())
+    forwards = list(WorldSource(config))
+    source = pickle.loads(pickle.dumps(WorldSource(config)))
+    for index in (*range(11, -1, -1), 7):
         assert source[index] == forwards[index]
         np.testing.assert_array_equal(source[index].audio, forwards[index].audio)
 
 
 def test_events_do_not_depend_on_the_rates(world_config):
-    coarse = world_config(sample_rate=8000, fps=10, size=32)
-    for a, b in zip(WorldSource(world_config(sample_rate=48000)), WorldSource(coarse), strict=True):
-        assert a.events == b.events and a.captions == b.captions
+    fine, coarse = (
+        world_config(classes=scenes.names(), seconds=1.0, sample_rate=rate, fps=fps)
+        for rate, fps in ((48000, 25), (8000, 10))
+    )
+    for a, b in zip(WorldSource(fine), WorldSource(coarse), strict=True):
+        assert a.events == b.events and a.captions == b.captions and a.words == b.words
+        assert a.curves == b.curves and a.marks == b.marks and a.phonemes == b.phonemes
 
 
 def test_length_does_not_change_a_clip(world_config):
@@ -102,7 +115,7 @@ def test_negatives_name_only_absent_sounds(world_config):
         named = {name for prompt in clip.negatives for name in prompt.split(", ")}
         assert named and not named & set(clip.labels)
         seen |= named
-    assert seen == set(vocabulary())
+    assert seen == set(vocabulary(world_config().classes))
 
 
 def test_no_offscreen_sound_without_probability(world_config):
@@ -167,10 +180,12 @@ def test_wrong_overrides_are_named(world_config, overrides, message):
         {"seconds": float("nan")},
         {"size": 5000},
         {"fps": 0},
+        {"fps": 1, "seconds": 0.5},
         {"sample_rate": 10},
         {"offscreen_probability": 1.5},
         {"seed": -1},
         {"split": ""},
+        {"split": "conflict"},
     ],
 )
 def test_bounds(world_config, changes):
