@@ -22,6 +22,10 @@ class ToyClip:
     labels: tuple[str, ...]
     events: tuple[Event, ...]
     provenance: str
+    transcript: str = ""
+    words: tuple[tuple[str, float, float], ...] = ()
+    curves: dict[str, tuple[float, tuple[float, ...]]] = dataclasses.field(default_factory=dict)
+    meta: dict[str, object] = dataclasses.field(default_factory=dict)
 
 
 def hit(material: str, gain: float = 0.5) -> np.ndarray:
@@ -82,7 +86,7 @@ class OracleModel:
     def __init__(self):
         self.batches = []
 
-    def generate_batch(self, frames, prompts, negative_prompts, seeds):
+    def generate_batch(self, frames, prompts, negative_prompts, transcripts, seeds):
         self.batches.append(len(frames))
         sounds = []
         for picture, prompt, negative in zip(frames, prompts, negative_prompts, strict=True):

@@ -13,7 +13,15 @@ from v2a_jax.evaluation.spectral import decibels, mel_power, mono
 from v2a_jax.evaluation.tagger import fit_logistic
 from v2a_jax.types import Event
 
-CONFIG = JudgeConfig(shrinkage=0.1, penalty=1.0, false_positive_rate=0.05, copies=1, seed=0)
+CONFIG = JudgeConfig(
+    shrinkage=0.1,
+    penalty=1.0,
+    false_positive_rate=0.05,
+    copies=1,
+    vocabulary=(),
+    templates=1,
+    seed=0,
+)
 
 
 @pytest.fixture(scope="module")

@@ -9,18 +9,32 @@ from conftest import OracleModel, make_clip
 
 from v2a_jax.errors import UserError
 from v2a_jax.evaluation.judges import JudgeConfig, train_judges
-from v2a_jax.evaluation.protocol import EvaluationConfig, evaluate
-from v2a_jax.evaluation.scores import Score, format_table, read_scores, write_scores
+from v2a_jax.evaluation.protocol import EvaluationConfig, describe, evaluate
+from v2a_jax.evaluation.scores import (
+    Score,
+    format_table,
+    markdown_table,
+    read_scores,
+    write_scores,
+)
 
 CONFIG = EvaluationConfig(
-    clips=24, batch=5, seed=0, resamples=200, confidence=0.95, watermark_p_value=1e-6
+    clips=24, variations=8, batch=5, seed=0, resamples=200, confidence=0.95, watermark_p_value=1e-6
 )
 
 
 @pytest.fixture(scope="module")
 def judges():
     clips = [make_clip(index, with_siren=index % 4 < 2) for index in range(100, 140)]
-    config = JudgeConfig(shrinkage=0.1, penalty=1.0, false_positive_rate=0.05, copies=1, seed=0)
+    config = JudgeConfig(
+        shrinkage=0.1,
+        penalty=1.0,
+        false_positive_rate=0.05,
+        copies=1,
+        vocabulary=(),
+        templates=1,
+        seed=0,
+    )
     return train_judges(clips[:28], clips[28:], config)
 
 
@@ -32,7 +46,7 @@ def oracle_result(toy_clips, judges):
 class Deaf(OracleModel):
     """Makes noise, whatever it is shown or told."""
 
-    def generate_batch(self, frames, prompts, negative_prompts, seeds):
+    def generate_batch(self, frames, prompts, negative_prompts, transcripts, seeds):
         return np.stack(
             [0.1 * np.random.default_rng(s).standard_normal((32_000, 1)) for s in seeds]
         ).astype(np.float32)
@@ -72,8 +86,10 @@ def test_every_score_has_its_interval_and_bounds(oracle_result):
 class Marked(OracleModel):
     """Marks what it makes by an offset."""
 
-    def generate_batch(self, frames, prompts, negative_prompts, seeds):
-        return super().generate_batch(frames, prompts, negative_prompts, seeds) + np.float32(0.1)
+    def generate_batch(self, frames, prompts, negative_prompts, transcripts, seeds):
+        return super().generate_batch(
+            frames, prompts, negative_prompts, transcripts, seeds
+        ) + np.float32(0.1)
 
 
 def test_watermark_is_found_in_generated_sound_alone(toy_clips, judges):
@@ -104,8 +120,8 @@ def test_result_does_not_depend_on_the_batch_size(toy_clips, judges):
 class Broken(OracleModel):
     """Loses the sound of one clip."""
 
-    def generate_batch(self, frames, prompts, negative_prompts, seeds):
-        sounds = super().generate_batch(frames, prompts, negative_prompts, seeds)
+    def generate_batch(self, frames, prompts, negative_prompts, transcripts, seeds):
+        sounds = super().generate_batch(frames, prompts, negative_prompts, transcripts, seeds)
         sounds[[seed == 0 for seed in seeds]] = np.nan
         return sounds
 
@@ -136,6 +152,45 @@ def test_rates_that_do_not_fit_are_named(toy_clips, judges, oracle_model):
         evaluate(oracle_model, toy_clips, dataclasses.replace(judges, sample_rate=8_000), CONFIG)
 
 
+def test_protocol_hash_is_of_clips_settings_and_judges(toy_clips, judges, oracle_result):
+    again = evaluate(Deaf(), toy_clips, judges, CONFIG).protocol["hash"]
+    assert again == oracle_result.protocol["hash"]
+    louder = [dataclasses.replace(toy_clips[0], audio=2 * toy_clips[0].audio), *toy_clips[1:]]
+    others = (
+        describe(CONFIG, louder[:24], judges),
+        describe(dataclasses.replace(CONFIG, seed=1), toy_clips[:24], judges),
+        describe(CONFIG, toy_clips[:24], dataclasses.replace(judges, material=None)),
+    )
+    assert len({again, *(other["hash"] for other in others)}) == 4
+    assert again in oracle_result.table()
+
+
+def test_answers_are_those_of_the_scores(oracle_result):
+    for name, answers in oracle_result.answers.items():
+        score = oracle_result.scores[name]
+        assert len(answers.clips) == len(answers.terms) == score.n
+        assert answers.terms[:, 0].sum() / answers.terms[:, 1].sum() == pytest.approx(score.value)
+    assert {"onset_f1_50ms", "material_accuracy", "prompt_hit_rate"} <= set(oracle_result.answers)
+
+
+def test_copying_the_nearest_training_clip_is_a_row_of_its_own(toy_clips, judges):
+    training = iter([make_clip(index, with_siren=False) for index in range(200, 206)])
+    scores = evaluate(OracleModel(), toy_clips, judges, CONFIG, training=training).scores
+    copied = scores["onset_f1_50ms_nearest"]
+    assert copied.value < 0.7 * scores["onset_f1_50ms"].value
+    assert copied.n == scores["onset_f1_50ms"].n
+
+
+def test_variations_differ_where_the_seed_matters(toy_clips, judges, oracle_result):
+    same = oracle_result.scores["variation_distance"]
+    assert (same.value, same.lower_bound, same.n) == (0.0, 0.0, 8)
+    assert same.upper_bound > 1.0
+    on_time = oracle_result.scores["variation_onset_f1_50ms"]
+    assert on_time.value > 0.8 > on_time.lower_bound
+    noise = evaluate(Deaf(), toy_clips, judges, CONFIG).scores["variation_distance"]
+    assert noise.value > 0.8 * noise.upper_bound
+
+
 def test_what_cannot_be_measured_is_said(toy_clips, judges, oracle_model):
     plain = [clip for clip in toy_clips if clip.labels == ("impact",)]
     result = evaluate(oracle_model, plain, judges, CONFIG)
@@ -164,6 +219,12 @@ def test_incomplete_score_is_not_written(tmp_path):
     )
     with pytest.raises(ValueError, match="JSON"):
         write_scores({"x": score}, tmp_path / "scores.json")
+
+
+def test_markdown_table_has_a_row_a_score(oracle_result):
+    head, _, *rows = markdown_table(oracle_result.scores, 0.95).splitlines()
+    assert [row.split(" | ")[0].strip("| ") for row in rows] == list(oracle_result.scores)
+    assert {row.count("|") for row in rows} == {head.count("|")}
 
 
 def test_table_is_aligned(oracle_result):

@@ -34,10 +34,24 @@ HOSTILE = "<script>alert('x')</script>\"'&"
 @pytest.fixture(scope="module")
 def evaluation():
     clips = [make_clip(index, with_siren=index % 4 < 2) for index in range(20)]
-    config = JudgeConfig(shrinkage=0.1, penalty=1.0, false_positive_rate=0.05, copies=1, seed=0)
+    config = JudgeConfig(
+        shrinkage=0.1,
+        penalty=1.0,
+        false_positive_rate=0.05,
+        copies=1,
+        vocabulary=(),
+        templates=1,
+        seed=0,
+    )
     judges = train_judges(clips[:12], clips[12:], config)
     protocol = EvaluationConfig(
-        clips=8, batch=4, seed=0, resamples=50, confidence=0.95, watermark_p_value=1e-6
+        clips=8,
+        variations=8,
+        batch=4,
+        seed=0,
+        resamples=50,
+        confidence=0.95,
+        watermark_p_value=1e-6,
     )
     return evaluate(
         OracleModel(), [make_clip(i, with_siren=i > 3) for i in range(8)], judges, protocol

@@ -57,7 +57,7 @@ def test_a_seed_is_a_sound_whatever_else_is_made(generator, plain):
     np.testing.assert_allclose(three[1], plain[0], atol=2e-4)
     assert np.abs(three[0] - three[2]).max() > 1e-3
     batch = np.stack([frames(32, 1), CLIP])
-    made = generator.generate_batch(batch, ["", ""], ["", ""], [1, 5])
+    made = generator.generate_batch(batch, ["", ""], ["", ""], ["", ""], [1, 5])
     np.testing.assert_allclose(made[1], plain[0], atol=2e-4)
 
 

@@ -1,7 +1,9 @@
 """`v2a evaluate --bundle=B --data=DIR --out=DIR`: scores between their bounds, and a report."""
 
+import functools
+import json
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -12,16 +14,19 @@ from ml_collections import ConfigDict
 from data_pipelines.open import open_source
 from data_pipelines.provenance.allowed import allowed
 from data_pipelines.records import RecordSource
+from data_pipelines.world.degrade import KINDS, degrade
 from v2a_jax.bin.main import launch, no_more
 from v2a_jax.config import build
 from v2a_jax.errors import UserError
+from v2a_jax.evaluation import sweep
 from v2a_jax.evaluation.charts import read_curve
+from v2a_jax.evaluation.comparison import ANSWERS, PROTOCOL, write_answers
 from v2a_jax.evaluation.examples import choose_examples
 from v2a_jax.evaluation.judges import JudgeConfig, Judges, train_judges
 from v2a_jax.evaluation.pictures import write_overview
-from v2a_jax.evaluation.protocol import EvaluationConfig, evaluate
+from v2a_jax.evaluation.protocol import Evaluation, EvaluationConfig, evaluate
 from v2a_jax.evaluation.report import write_report
-from v2a_jax.evaluation.scores import write_scores
+from v2a_jax.evaluation.scores import markdown_table, write_scores
 from v2a_jax.sampling.bundle import PARTS
 from v2a_jax.sampling.generator import Generator, load_generator
 from v2a_jax.watermark.detect import detect
@@ -34,8 +39,15 @@ TRAIN_DATA = flags.DEFINE_string(
     "train_data", None, "Records whose true sound trains the judges (default: the bundle's)."
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, for its training curves.")
+SWEEP = flags.DEFINE_multi_string(
+    "sweep",
+    [],
+    "NAME:VALUE,VALUE,..: scores as a setting of the sampler (such as text_scale) or an artefact of"
+    " the video (such as noise, 0..1) is turned up. May be given several times.",
+)
 KEY_FILE = flags.DEFINE_string("key_file", None, "Watermark key (default: the user's own).")
 
+ARTEFACTS = {kind: functools.partial(degrade, kind=kind) for kind in KINDS}
 CURVES = {
     "Codec: mel distance": ("codec", "mel"),
     "Perception: predicting the sound": ("perception", "sound"),
@@ -48,6 +60,7 @@ def run(argv: list[str]) -> None:
     no_more(argv)
     if BUNDLE.value is None or DATA.value is None or OUT.value is None:
         raise UserError("evaluate needs --bundle=DIR, --data=DIR and --out=DIR")
+    sweeps = [sweep.parse(text, ARTEFACTS) for text in SWEEP.value]
     clips = allowed(RecordSource(DATA.value), "any", "")
     generator = load_generator(BUNDLE.value, KEY_FILE.value)
     config = ConfigDict(generator.bundle.config)
@@ -56,18 +69,39 @@ def run(argv: list[str]) -> None:
     settings = {**config.evaluation.protocol}
     if CLIPS.value is not None:
         settings["clips"] = CLIPS.value
+    judges, protocol = _judges(config), build(EvaluationConfig, settings)
     evaluation = evaluate(
         generator,
         clips,
-        _judges(config),
-        build(EvaluationConfig, settings),
+        judges,
+        protocol,
         detect=_detector(generator),
         untrained=_untrained(generator),
+        training=_training(config),
     )
     out = pathlib.Path(OUT.value)
     out.mkdir(parents=True, exist_ok=True)
+    _write(out, evaluation, generator, clips)
+    for name, values in sweeps:
+        turned = sweep.turn(name, values, generator, clips, ARTEFACTS)
+        swept = sweep.run(name, turned, judges, protocol)
+        swept.write(out / f"sweep_{name}.json")
+        sweep.draw(swept, out / f"sweep_{name}.png")
+    print(evaluation.table())
+    print(f"report: {out / 'report.html'}")
+
+
+def _write(
+    out: pathlib.Path, evaluation: Evaluation, generator: Generator, clips: RecordSource
+) -> None:
+    """Scores as JSON and Markdown, what they are made of, the report and its picture."""
     write_scores(evaluation.scores, out / "scores.json")
-    examples = choose_examples(evaluation.soundtracks, config.evaluation.examples)
+    table = markdown_table(evaluation.scores, evaluation.confidence)
+    (out / "scores.md").write_text(f"{table}\n", encoding="utf-8")
+    write_answers(evaluation.answers, out / ANSWERS)
+    (out / PROTOCOL).write_text(json.dumps(evaluation.protocol, indent=2) + "\n", encoding="utf-8")
+    shown = generator.bundle.config["evaluation"]["examples"]
+    examples = choose_examples(evaluation.soundtracks, shown)
     write_report(
         out / "report.html",
         title="V2A-JAX: what the model does",
@@ -78,8 +112,6 @@ def run(argv: list[str]) -> None:
         made=_made(generator, clips),
     )
     write_overview(examples[0], out / "overview.png")
-    print(evaluation.table())
-    print(f"report: {out / 'report.html'}")
 
 
 def _judges(config: ConfigDict) -> Judges:
@@ -89,6 +121,12 @@ def _judges(config: ConfigDict) -> Judges:
         _first(open_source(config, split), counts[split]) for split in ("train", "validation")
     )
     return train_judges(train, validation, build(JudgeConfig, config.evaluation.judges))
+
+
+def _training(config: ConfigDict) -> Iterator[Any]:
+    """The training clips among which the nearest video is looked for, one at a time."""
+    source = open_source(config, "train")
+    return (source[i] for i in range(min(config.evaluation.nearest_clips, len(source))))
 
 
 def _first(source: Sequence[Any], count: int) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -15,7 +15,8 @@ class Clip(Protocol):
 
     video uint8[F,H,W,3] at fps, audio float32[N,C] at sample_rate; `captions` has the key "full",
     and may have "offscreen": what alone is heard and not seen; `labels` are the classes heard;
-    `provenance` is an id.
+    `words` are (word, start, end) and `curves` (hz, values at k / hz seconds) by name; `meta` may
+    have the "factors" of a procedural clip; `provenance` is an id.
     """
 
     video: np.ndarray | None
@@ -23,8 +24,12 @@ class Clip(Protocol):
     audio: np.ndarray | None
     sample_rate: int
     captions: Mapping[str, str]
+    transcript: str
     labels: tuple[str, ...]
     events: tuple[Event, ...]
+    words: tuple[tuple[str, float, float], ...]
+    curves: Mapping[str, tuple[float, Sequence[float]]]
+    meta: Mapping[str, Any]
     provenance: str
 
 
@@ -78,6 +83,7 @@ def cut_clips(
                 video=clip.video[:frames],
                 audio=clip.audio[:samples],
                 events=tuple(event for event in clip.events if event.time < seconds),
+                words=tuple(word for word in clip.words if word[2] <= seconds),
             )
         )
     return tuple(usable), tuple(failures)

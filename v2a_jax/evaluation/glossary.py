@@ -8,10 +8,37 @@ FAMILIES: dict[str, tuple[str, str]] = {
     ),
     "onset_f1_100ms": ("Onset F1, ±100 ms", "The same, as the eye forgives."),
     "onset_error": ("Onset error", "Mean timing error of the paired events, within 100 ms."),
+    "impact_onset_f1_50ms": ("Onset F1, impacts", "The same ±50 ms, of impacts alone."),
+    "bounce_onset_f1_50ms": ("Onset F1, bounces", "The same ±50 ms, of bouncing balls alone."),
+    "music_onset_f1_50ms": ("Onset F1, music", "The same ±50 ms, of notes alone."),
+    "onset_lag": ("Onset lag", "Mean signed error of the same pairs; late is positive."),
+    "engine_pitch": (
+        "Engine: pitch within 50 cents",
+        "Share of the time at which the pitch is the one that the wheel's turning gives.",
+    ),
+    "engine_octaves": ("Engine: octave errors", "Share of the time it is an octave off."),
+    "rain_correlation": ("Rain: follows the drops", "Correlation of its level with their number."),
+    "scrape_correlation": ("Scrape: follows the stick", "Correlation of its level with its speed."),
+    "roll_correlation": ("Roll: follows the ball", "Correlation of its level with its speed."),
+    "note_accuracy": ("Music: right notes", "Share of the notes within 50 cents."),
+    "tempo_accuracy": ("Music: right tempo", "Share of the melodies within 4 % of the tempo."),
+    "silence_kept": ("Silence kept", "Share of the silent clips that stay below -50 dB."),
+    "silence_onsets": ("Onsets in silence", "Onsets in each silent clip; less is better."),
+    "word_error_rate": (
+        "Speech: word error rate",
+        "Wrong, missing and added words of those said, by a recogniser of this world's voices.",
+    ),
+    "lip_lag": ("Speech: lips within 40 ms", "Share of the clips whose voice fits the lips so."),
+    "lip_correlation": ("Speech: follows the lips", "Correlation of level and opening, unshifted."),
     "material_accuracy": (
         "Material accuracy",
         "A hit sounds of what is seen: wood, metal, glass ... by a judge trained on true sound.",
     ),
+    "conflict_seen": (
+        "Conflict: as seen",
+        "The words name another material than is seen; it sounds of what is seen.",
+    ),
+    "conflict_told": ("Conflict: as told", "It sounds of what the words name."),
     "prompt_hit_rate": (
         "Prompt hit rate",
         "An off-screen sound that the prompt names is heard; lower bound: without the prompt.",
@@ -28,6 +55,14 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "negative_onset_f1_50ms": (
         "Onset F1 with negative prompt",
         "What is seen is still heard on time, ±50 ms, while the other sound is taken away.",
+    ),
+    "variation_distance": (
+        "Variations differ",
+        "Log-mel distance of two sounds for one clip, from none to that of another clip's sound.",
+    ),
+    "variation_onset_f1_50ms": (
+        "Onset F1 of a second sound",
+        "Another seed keeps time with what is seen too, ±50 ms.",
     ),
     "codec_mel_distance": (
         "Codec: log-mel distance",
@@ -48,7 +83,11 @@ FAMILIES: dict[str, tuple[str, str]] = {
     ),
     "failures": ("Failures", "Sounds that came out unusable; each is judged as silence."),
 }
-VARIANTS = {"_true": "true sound", "_untrained": "untrained model"}
+VARIANTS = {
+    "_true": "true sound",
+    "_untrained": "untrained model",
+    "_nearest": "training clip with the nearest video",
+}
 
 
 def title_of(name: str) -> tuple[str, str, str]:

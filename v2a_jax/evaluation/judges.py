@@ -5,6 +5,7 @@ A judge never hears generated sound before it scores it; it is stored as a plain
 """
 
 import dataclasses
+import hashlib
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from v2a_jax.errors import UserError
-from v2a_jax.evaluation import material, tagger
+from v2a_jax.evaluation import material, tagger, words
 from v2a_jax.evaluation.clips import Clip, off_screen
 from v2a_jax.evaluation.disturbance import disturbed
 from v2a_jax.evaluation.spectral import mono
 
 LATE_SECONDS = (-0.025, 0.025)
+PARTS = {
+    "material": material.MaterialClassifier,
+    "tagger": tagger.Tagger,
+    "recogniser": words.Recogniser,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +34,8 @@ class JudgeConfig:
     penalty              L2 penalty of the tagger's weights
     false_positive_rate  share of validation clips without a class in which it may be detected
     copies               disturbed copies of each clip, added to the clean one
+    vocabulary           words that the recogniser may learn
+    templates            examples of each of them that it keeps
     seed                 of the disturbances
     """
 
@@ -35,6 +43,8 @@ class JudgeConfig:
     penalty: float
     false_positive_rate: float
     copies: int
+    vocabulary: tuple[str, ...]
+    templates: int
     seed: int
 
 
@@ -48,15 +58,27 @@ class Judges:
     sample_rate: int
     material: material.MaterialClassifier | None
     tagger: tagger.Tagger | None
+    recogniser: words.Recogniser | None
 
     def save(self, path: str | Path) -> None:
         """Writes one .npz; the same judges come back from `load_judges`."""
+        np.savez_compressed(path, **self._arrays())
+
+    def digest(self) -> str:
+        """SHA-256 of all that they learned."""
+        whole = hashlib.sha256()
+        for name, array in sorted(self._arrays().items()):
+            whole.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            whole.update(np.ascontiguousarray(array))
+        return whole.hexdigest()
+
+    def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {"sample_rate": np.asarray(self.sample_rate)}
-        for part in ("material", "tagger"):
+        for part in PARTS:
             judge = getattr(self, part)
             for field, value in vars(judge).items() if judge is not None else ():
                 arrays[f"{part}.{field}"] = np.asarray(value)
-        np.savez_compressed(path, **arrays)
+        return arrays
 
 
 def load_judges(path: str | Path) -> Judges:
@@ -66,8 +88,7 @@ def load_judges(path: str | Path) -> Judges:
             arrays = dict(stored)
         return Judges(
             sample_rate=int(arrays["sample_rate"]),
-            material=_part(material.MaterialClassifier, "material", arrays),
-            tagger=_part(tagger.Tagger, "tagger", arrays),
+            **{name: _part(kind, name, arrays) for name, kind in PARTS.items()},
         )
     except (KeyError, TypeError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a file of judges") from error
@@ -96,6 +117,7 @@ def train_judges(train: Sequence[Clip], validation: Sequence[Clip], config: Judg
         sample_rate=rates.pop(),
         material=_train_material(train, config),
         tagger=_train_tagger(train, validation, config),
+        recogniser=_train_recogniser(train, config),
     )
 
 
@@ -142,3 +164,27 @@ def _train_tagger(
         penalty=config.penalty,
         false_positive_rate=config.false_positive_rate,
     )
+
+
+def _train_recogniser(train: Sequence[Clip], config: JudgeConfig) -> words.Recogniser | None:
+    """Templates cut from clips of speech alone, the first of each word; pauses from between them.
+
+    None where a word of the vocabulary is never said.
+    """
+    spoken, pauses = {word: [] for word in config.vocabulary}, []
+    for clip in train:
+        if clip.labels != ("speech",) or not spoken.keys() & {word for word, _, _ in clip.words}:
+            continue
+        cepstra_TD = words.features(mono(clip.audio), clip.sample_rate)
+        said_T = np.zeros(len(cepstra_TD), bool)
+        for word, *span in clip.words:
+            first, last = (round(time / words.HOP) for time in span)
+            said_T[first:last] = True
+            if word in spoken and last - first > 1:
+                spoken[word].append(cepstra_TD[first:last])
+        pauses.append(cepstra_TD[~said_T])
+    if not spoken or not all(spoken.values()):
+        return None
+    kept = [(word, x) for word, all_x in spoken.items() for x in all_x[: config.templates]]
+    pause_1D = np.median(np.concatenate(pauses), axis=0, keepdims=True)
+    return words.make_recogniser([*kept, (words.PAUSE, pause_1D)])

@@ -1,154 +1,20 @@
-"""What is measured on a set of soundtracks, each metric between its two bounds.
+"""Three things that are measured on soundtracks without asking a clip: codec, watermark, failures.
 
-Lower bounds: shuffled (the sound made for another clip of the same class, scored against this
-clip), no prompt, or no effect. Upper bounds: the codec's round trip of the true sound, which no
-latent model can surpass by much, or the ideal where that is a number. Rows named `_true` score the
-true sound itself: what the judge, not the model, gets wrong.
+Lower bounds: another clip's sound, or sound of the other kind; upper bounds: the ideal.
 """
 
-import dataclasses
-import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from v2a_jax.evaluation import codec, material
-from v2a_jax.evaluation.bootstrap import Statistic, estimate, ratio
-from v2a_jax.evaluation.clips import off_screen
-from v2a_jax.evaluation.judges import Judges
-from v2a_jax.evaluation.onsets import detect_onsets, event_times, match_onsets
-from v2a_jax.evaluation.scores import Sampling, Sheet, bootstrap_score, rate_score
+from v2a_jax.evaluation import codec
+from v2a_jax.evaluation.bootstrap import estimate, ratio
+from v2a_jax.evaluation.examination import Rows, shuffled
+from v2a_jax.evaluation.scores import Sampling, Score, Sheet, bootstrap_score, rate_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
 from v2a_jax.evaluation.spectral import mono
 
-TOLERANCES_MS = (25, 50, 100)
 SDR_CEILING_DB = 60.0  # an exact copy would be infinite
-Rows = np.ndarray
-Measure = Callable[[Sequence[np.ndarray]], Rows]  # sounds of the chosen clips -> terms [n,K]
-
-
-def shuffled(positions: Sequence[int], tracks: Soundtracks) -> list[int]:
-    """For each position another one, of the same first label wherever that has two clips."""
-    order = sorted(positions, key=lambda i: tracks.clips[i].labels[:1])
-    partner = dict(zip(order, order[1:] + order[:1], strict=True))
-    return [partner[i] for i in positions]
-
-
-def pick(sounds: Mapping[int, np.ndarray], positions: Sequence[int]) -> list[np.ndarray]:
-    """One channel, float32[N], of the sounds at `positions`."""
-    return [mono(sounds[i]) for i in positions]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A statistic of a measure's terms, its unit, and the value of a perfect sound."""
-
-    statistic: Statistic
-    unit: str
-    ideal: float
-
-
-def against_shuffled(
-    sheet: Sheet,
-    figures: Mapping[str, Figure],
-    measure: Measure,
-    positions: Sequence[int],
-    tracks: Soundtracks,
-    sampling: Sampling,
-) -> None:
-    """Adds each figure of generated sound between shuffled and round trip, then of other sound."""
-    others = shuffled(positions, tracks)
-    ceiling = measure(pick(tracks.round_trip, positions))
-    sources = {"": tracks.prompted, "_true": tracks.true, "_untrained": tracks.untrained}
-    terms = {
-        suffix: (measure(pick(sounds, positions)), measure(pick(sounds, others)))
-        for suffix, sounds in sources.items()
-        if sounds
-    }
-    for (name, figure), suffix in itertools.product(figures.items(), terms):
-        rows, floor = terms[suffix]
-        best = figure.ideal if suffix == "_true" else estimate(ceiling, figure.statistic)
-        score = bootstrap_score(
-            rows,
-            statistic=figure.statistic,
-            lower_bound=estimate(floor, figure.statistic),
-            upper_bound=best,
-            unit=figure.unit,
-            sampling=sampling,
-        )
-        sheet.add(name + suffix, score)
-
-
-def quotient(term: int) -> Statistic:
-    """Ratio of the terms `term` and `term + 1`."""
-    return lambda sums: ratio(sums[..., term : term + 2])
-
-
-def onset_measure(positions: Sequence[int], tracks: Soundtracks) -> Measure:
-    """Terms: F1's numerator and denominator at each tolerance, then total error in ms and pairs."""
-    times = [event_times(tracks.clips[i].events) for i in positions]
-
-    def measure(sounds: Sequence[np.ndarray]) -> Rows:
-        rows = []
-        for sound_N, true_E in zip(sounds, times, strict=True):
-            detected_D = detect_onsets(sound_N, tracks.sample_rate)
-            matches = [match_onsets(detected_D, true_E, ms / 1000) for ms in TOLERANCES_MS]
-            errors = 1000.0 * np.abs(matches[-1].errors)
-            rows.append([*(t for m in matches for t in m.f1_terms), errors.sum(), len(errors)])
-        return np.array(rows, float)
-
-    return measure
-
-
-def add_onsets(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:
-    """`onset_*`: are sounds where the events are? On clips without off-screen sound."""
-    positions = [
-        i
-        for i, clip in enumerate(tracks.clips)
-        if not off_screen(clip) and len(event_times(clip.events))
-    ]
-    if len(positions) < 2:
-        sheet.skip("onset_f1", "needs two clips with on-screen events and no off-screen sound")
-        return
-    figures = {
-        f"onset_f1_{ms}ms": Figure(statistic=quotient(2 * k), unit="share", ideal=1.0)
-        for k, ms in enumerate(TOLERANCES_MS)
-    }
-    error = quotient(2 * len(TOLERANCES_MS))
-    figures["onset_error"] = Figure(statistic=error, unit="ms", ideal=0.0)
-    measure = onset_measure(positions, tracks)
-    against_shuffled(sheet, figures, measure, positions, tracks, sampling)
-
-
-def add_material(sheet: Sheet, tracks: Soundtracks, judges: Judges, sampling: Sampling) -> None:
-    """`material_accuracy`: does each isolated event sound of what it is made of?"""
-    if judges.material is None:
-        sheet.skip("material_accuracy", "the judges' training clips had fewer than two materials")
-        return
-    seconds = len(tracks.true[0]) / tracks.sample_rate
-    events = {
-        i: material.judged_events(clip.events, seconds)
-        for i, clip in enumerate(tracks.clips)
-        if not off_screen(clip)
-    }
-    positions = [i for i, judged in events.items() if judged]
-    if len(positions) < 2:
-        sheet.skip(
-            "material_accuracy", "needs two clips with an isolated event of a known material"
-        )
-        return
-
-    def measure(sounds: Sequence[np.ndarray]) -> Rows:
-        rows = []
-        for i, sound_N in zip(positions, sounds, strict=True):
-            times = [event.time for event in events[i]]
-            heard = judges.material.classify(material.features(sound_N, tracks.sample_rate, times))
-            right = sum(h == e.material for h, e in zip(heard, events[i], strict=True))
-            rows.append((right, len(times)))
-        return np.array(rows, float)
-
-    figures = {"material_accuracy": Figure(statistic=ratio, unit="share", ideal=1.0)}
-    against_shuffled(sheet, figures, measure, positions, tracks, sampling)
 
 
 def add_codec(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:
@@ -157,9 +23,10 @@ def add_codec(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:
     if len(positions) < 2:
         sheet.skip("codec", "needs two clips, to compare one with the other")
         return
-    true = pick(tracks.true, positions)
+    true = [mono(sound) for sound in tracks.true.values()]
     round_trip, other = (
-        pick(tracks.round_trip, which) for which in (positions, shuffled(positions, tracks))
+        [mono(tracks.round_trip[i]) for i in which]
+        for which in (positions, shuffled(positions, tracks))
     )
 
     def capped(reference_N: np.ndarray, estimate_N: np.ndarray, _: int) -> float:
@@ -212,4 +79,21 @@ def add_watermark(
     )
     sheet.add(
         "watermark_false_alarm", rate_score(unmarked, lower_bound=found, upper_bound=0.0, **rest)
+    )
+
+
+def add_failures(sheet: Sheet, tracks: Soundtracks) -> None:
+    """`failures`: sounds that came out unusable, between all of them and none."""
+    count, attempts = float(len(tracks.failures)), tracks.attempts
+    sheet.add(
+        "failures",
+        Score(
+            value=count,
+            low=count,
+            high=count,
+            lower_bound=float(attempts),
+            upper_bound=0.0,
+            n=attempts,
+            unit="sounds",
+        ),
     )

@@ -1,16 +1,22 @@
 """The whole examination of a model on held-out clips: soundtracks, judges, scores with bounds."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from v2a_jax.errors import UserError
-from v2a_jax.evaluation import measures, steering
+from v2a_jax.evaluation import following, measures, speech, steering, sync, variation
 from v2a_jax.evaluation.clips import Clip, Failure
+from v2a_jax.evaluation.examination import examine
 from v2a_jax.evaluation.judges import Judges
-from v2a_jax.evaluation.scores import Sampling, Score, Sheet, format_table
-from v2a_jax.evaluation.soundtracks import Generator, Soundtracks, render
+from v2a_jax.evaluation.scores import Answers, Sampling, Score, Sheet, format_table
+from v2a_jax.evaluation.soundtracks import CONDITIONS, Generator, Soundtracks, render
+
+Detector = Callable[[np.ndarray], float]  # float32[N,C] -> p-value of "unmarked"
+VERSION = 2  # of what is asked and how: figures of different versions don't compare
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -18,6 +24,7 @@ class EvaluationConfig:
     """How a model is examined.
 
     clips              held-out clips to use, from the first on
+    variations         of them, those that get a second sound
     batch              clips generated at once
     seed               of the soundtracks (clip i uses seed + i) and of the bootstrap
     resamples          bootstrap resamples over clips
@@ -26,6 +33,7 @@ class EvaluationConfig:
     """
 
     clips: int
+    variations: int
     batch: int
     seed: int
     resamples: int
@@ -35,17 +43,24 @@ class EvaluationConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Scores by name, why others are missing, the failures, and the sounds that were judged."""
+    """Scores by name, why others are missing, the failures, and the sounds that were judged.
+
+    `answers` are what the clips contributed to scores, for comparisons; `protocol` says how all
+    was measured: two evaluations with the same `hash` in it asked the same of the same clips.
+    """
 
     scores: dict[str, Score]
+    answers: dict[str, Answers]
     skipped: dict[str, str]
     failures: tuple[Failure, ...]
     soundtracks: Soundtracks
+    protocol: Mapping[str, object]
     confidence: float
 
     def table(self) -> str:
         """Plain text: the scores, then what was not measured, then every failure."""
         lines = [format_table(self.scores, self.confidence)]
+        lines += [f"protocol {self.protocol['hash']}"]
         lines += [f"not measured: {name} ({reason})" for name, reason in self.skipped.items()]
         lines += [f"failed: {f.clip}, {f.condition}: {f.reason}" for f in self.failures]
         return "\n".join(lines)
@@ -57,47 +72,89 @@ def evaluate(
     judges: Judges,
     config: EvaluationConfig,
     *,
-    detect: Callable[[np.ndarray], float] | None = None,
+    detect: Detector | None = None,
     untrained: Generator | None = None,
+    training: Iterable[Clip] = (),
+    conditions: Sequence[str] = CONDITIONS,
 ) -> Evaluation:
     """Examines `generator` on the first `config.clips` of `clips`.
 
     `detect` maps float32[N,C] to a watermark p-value; `untrained`, a model of random weights, adds
-    rows `_untrained`. Raises UserError where no clip is usable or rates do not fit together.
+    rows `_untrained`, and `training` clips rows `_nearest`; `conditions` are those under which
+    sound is made. Raises UserError where no clip is usable or rates do not fit together.
     """
     if judges.sample_rate != generator.sample_rate:
         raise UserError(
             f"judges work at {judges.sample_rate} Hz, the model at {generator.sample_rate} Hz"
         )
     chosen = [clips[index] for index in range(min(len(clips), config.clips))]
-    tracks = render(generator, chosen, batch=config.batch, seed=config.seed, untrained=untrained)
-    sampling = Sampling(resamples=config.resamples, confidence=config.confidence, seed=config.seed)
-    sheet = Sheet()
-    measures.add_onsets(sheet, tracks, sampling)
-    measures.add_material(sheet, tracks, judges, sampling)
-    steering.add_prompts(sheet, tracks, judges, sampling)
-    steering.add_retention(sheet, tracks, sampling)
-    measures.add_codec(sheet, tracks, sampling)
-    if detect is not None:
-        measures.add_watermark(sheet, tracks, detect, config.watermark_p_value, sampling)
-    sheet.add("failures", _failure_score(tracks))
+    tracks = render(
+        generator,
+        chosen,
+        batch=config.batch,
+        seed=config.seed,
+        variations=config.variations,
+        untrained=untrained,
+        training=training,
+        conditions=conditions,
+    )
+    sheet = _measured(tracks, judges, config, detect)
     return Evaluation(
         scores=sheet.scores,
+        answers=sheet.answers,
         skipped=sheet.skipped,
         failures=tracks.failures,
         soundtracks=tracks,
+        protocol=describe(config, tracks.clips, judges),
         confidence=config.confidence,
     )
 
 
-def _failure_score(tracks: Soundtracks) -> Score:
-    count, attempts = float(len(tracks.failures)), tracks.attempts
-    return Score(
-        value=count,
-        low=count,
-        high=count,
-        lower_bound=float(attempts),
-        upper_bound=0.0,
-        n=attempts,
-        unit="sounds",
-    )
+def _measured(
+    tracks: Soundtracks, judges: Judges, config: EvaluationConfig, detect: Detector | None
+) -> Sheet:
+    """All figures of the soundtracks."""
+    sampling = Sampling(resamples=config.resamples, confidence=config.confidence, seed=config.seed)
+    sheet = Sheet()
+    _examine_all(sheet, tracks, judges, sampling)
+    steering.add_prompts(sheet, tracks, judges, sampling)
+    steering.add_retention(sheet, tracks, sampling)
+    variation.add_variations(sheet, tracks, sampling)
+    measures.add_codec(sheet, tracks, sampling)
+    if detect is not None:
+        measures.add_watermark(sheet, tracks, detect, config.watermark_p_value, sampling)
+    measures.add_failures(sheet, tracks)
+    return sheet
+
+
+def describe(config: EvaluationConfig, clips: Sequence[Clip], judges: Judges) -> dict[str, object]:
+    """Version, settings and digests of clips and judges, with the SHA-256 of all of these."""
+    heard = hashlib.sha256()
+    for clip in clips:
+        heard.update(clip.provenance.encode())
+        heard.update(np.ascontiguousarray(clip.audio))
+        heard.update(np.ascontiguousarray(clip.video))
+    whole = {
+        "version": VERSION,
+        "config": dataclasses.asdict(config),
+        "clips": {"count": len(clips), "sha256": heard.hexdigest()},
+        "judges": judges.digest(),
+    }
+    text = json.dumps(whole, sort_keys=True).encode()
+    return {"hash": hashlib.sha256(text).hexdigest()} | whole
+
+
+def _examine_all(sheet: Sheet, tracks: Soundtracks, judges: Judges, sampling: Sampling) -> None:
+    """Puts every question for which there is a judge."""
+    questions = [sync.onsets(), *map(sync.onsets_of, sync.SUDDEN)]
+    questions += [*following.examinations(), speech.lip_sync()]
+    if judges.material is None:
+        sheet.skip("material_accuracy", "the judges' training clips had fewer than two materials")
+    else:
+        questions += [sync.materials(judges.material), sync.conflict(judges.material)]
+    if judges.recogniser is None:
+        sheet.skip("word_error_rate", "the judges' training clips lack words of the vocabulary")
+    else:
+        questions.append(speech.words(judges.recogniser))
+    for question in questions:
+        examine(sheet, question, tracks, sampling)

@@ -41,12 +41,24 @@ class Score:
         return all(map(math.isfinite, figures))
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Answers:
+    """What a figure is made of: ids of its n clips, and the two terms of each, float[n,2]."""
+
+    clips: tuple[str, ...]
+    terms: np.ndarray
+
+
 class Sheet:
-    """Scores by name; what could not be measured is kept apart, with the reason."""
+    """Scores by name; what could not be measured is kept apart, with the reason.
+
+    `answers` are the clips' own terms of some of them, for comparing two runs clip by clip.
+    """
 
     def __init__(self) -> None:
         self.scores: dict[str, Score] = {}
         self.skipped: dict[str, str] = {}
+        self.answers: dict[str, Answers] = {}
 
     def add(self, name: str, score: Score) -> None:
         """Takes a score; one without an interval or a bound is a figure without meaning."""
@@ -120,6 +132,19 @@ def read_scores(path: str | Path) -> dict[str, Score]:
     """Reads what `write_scores` wrote."""
     stored = json.loads(Path(path).read_text(encoding="utf-8"))
     return {name: Score(**fields) for name, fields in stored.items()}
+
+
+def markdown_table(scores: Mapping[str, Score], confidence: float) -> str:
+    """The same as a Markdown table."""
+    lines = [
+        f"| metric | lower | **value** ({confidence:.0%} interval) | upper | n | unit |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, score in scores.items():
+        value = f"**{score.value:.3g}** ({score.low:.3g} – {score.high:.3g})"
+        bounds = f"{score.lower_bound:.3g}", value, f"{score.upper_bound:.3g}"
+        lines.append(f"| {' | '.join((name, *bounds, str(score.n), score.unit))} |")
+    return "\n".join(lines)
 
 
 def format_table(scores: Mapping[str, Score], confidence: float) -> str:

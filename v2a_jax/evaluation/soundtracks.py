@@ -5,7 +5,7 @@ A clip keeps its seed under every condition, so that conditions differ by nothin
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +13,10 @@ from tqdm import tqdm
 
 from v2a_jax.errors import UserError
 from v2a_jax.evaluation.clips import Clip, Failure, cut_clips, negative_prompt, off_screen
+from v2a_jax.evaluation.nearest import nearest
+
+CONDITIONS = ("prompted", "again", "unprompted", "negative")
+ANOTHER = 2**31  # added to the seed of a clip, gives it another sound
 
 
 class Generator(Protocol):
@@ -27,9 +31,10 @@ class Generator(Protocol):
         frames: np.ndarray,
         prompts: Sequence[str],
         negative_prompts: Sequence[str],
+        transcripts: Sequence[str],
         seeds: Sequence[int],
     ) -> np.ndarray:
-        """Pictures uint8[B,F,H,W,3], B texts, B seeds -> float32[B,N,C]."""
+        """Pictures uint8[B,F,H,W,3], B texts of each kind, B seeds -> float32[B,N,C]."""
 
     def round_trip(self, audio: np.ndarray) -> np.ndarray:
         """Codec encode and decode: float32[B,N,C] -> float32[B,N,C]."""
@@ -39,9 +44,11 @@ class Generator(Protocol):
 class Soundtracks:
     """float32[N,C] at `sample_rate` by position in `clips`.
 
-    `prompted` had the full caption. `unprompted` (no words) holds the clips with off-screen sound;
-    `negative` (the full caption, and a negative prompt against the off-screen sounds) those of them
-    whose caption names something else besides. `untrained` is empty without an untrained model.
+    `prompted` had the full caption, `again` another seed besides. `unprompted` (no words) holds
+    the clips with off-screen sound; `negative` (the full caption, and a negative prompt against the
+    off-screen sounds) those of them whose caption names something else besides. `untrained` is
+    empty without an untrained model, `nearest`, the sound of the training clip whose video is
+    nearest, without training clips.
     """
 
     sample_rate: int
@@ -49,9 +56,11 @@ class Soundtracks:
     true: dict[int, np.ndarray]
     round_trip: dict[int, np.ndarray]
     prompted: dict[int, np.ndarray]
+    again: dict[int, np.ndarray]
     unprompted: dict[int, np.ndarray]
     negative: dict[int, np.ndarray]
     untrained: dict[int, np.ndarray]
+    nearest: dict[int, np.ndarray]
     failures: tuple[Failure, ...]
     attempts: int
 
@@ -62,40 +71,59 @@ def render(
     *,
     batch: int,
     seed: int,
+    variations: int,
     untrained: Generator | None,
+    training: Iterable[Clip],
+    conditions: Sequence[str] = CONDITIONS,
 ) -> Soundtracks:
-    """Generates every condition of every usable clip; raises UserError where none is usable."""
+    """Generates every condition of every usable clip; raises UserError where none is usable.
+
+    The first so many `variations` are made `again`. Of `conditions` that are not asked for there is
+    no sound. `training` clips, of the same frame and sample rate, are what `nearest` looks among.
+    """
     usable, unusable = cut_clips(
         clips, fps=generator.fps, sample_rate=generator.sample_rate, seconds=generator.seconds
     )
     if not usable:
         raise UserError(f"evaluate: none of {len(clips)} clips has picture and sound long enough")
-    positions = tuple(range(len(usable)))
-    captions = [clip.captions["full"] for clip in usable]
-    against = [negative_prompt(clip) for clip in usable]
-    nothing = [""] * len(usable)
-    named = [i for i in positions if off_screen(usable[i])]
-    opposed = [i for i in named if against[i] != captions[i]]
+    takes = _takes(usable, variations)
     studio = _Studio(clips=usable, batch=batch, seed=seed)
     tracks = {
-        "round_trip": studio.round_trip(generator),
-        "prompted": studio.generate("prompted", generator, positions, captions, nothing),
-        "unprompted": studio.generate("unprompted", generator, named, nothing, nothing),
-        "negative": studio.generate("negative", generator, opposed, captions, against),
-        "untrained": (
-            studio.generate("untrained", untrained, positions, captions, nothing)
-            if untrained is not None
-            else {}
-        ),
+        name: studio.generate(name, generator, *take) if name in conditions else {}
+        for name, take in takes.items()
     }
+    tracks["round_trip"] = studio.round_trip(generator)
+    tracks["untrained"] = (
+        {} if untrained is None else studio.generate("untrained", untrained, *takes["prompted"])
+    )
     return Soundtracks(
         sample_rate=generator.sample_rate,
         clips=usable,
-        true={i: usable[i].audio for i in positions},
+        true={i: clip.audio for i, clip in enumerate(usable)},
         failures=(*unusable, *studio.failures),
         attempts=len(unusable) + sum(map(len, tracks.values())),
+        nearest=nearest(usable, training, generator.seconds),
         **tracks,
     )
+
+
+def _takes(
+    usable: Sequence[Clip], variations: int
+) -> dict[str, tuple[Sequence[int], Sequence[str], Sequence[str], Sequence[str]]]:
+    """By condition the positions of clips; of all clips prompts, negative ones and transcripts."""
+    positions = tuple(range(len(usable)))
+    captions = [clip.captions["full"] for clip in usable]
+    against = [negative_prompt(clip) for clip in usable]
+    spoken = [clip.transcript for clip in usable]
+    nothing = [""] * len(usable)
+    named = [i for i in positions if off_screen(usable[i])]
+    opposed = [i for i in named if against[i] != captions[i]]
+    return {
+        "prompted": (positions, captions, nothing, spoken),
+        "again": (positions[:variations], captions, nothing, spoken),
+        "unprompted": (named, nothing, nothing, nothing),
+        "negative": (opposed, captions, against, spoken),
+    }
 
 
 class _Studio:
@@ -112,13 +140,15 @@ class _Studio:
         positions: Sequence[int],
         prompts: Sequence[str],
         negatives: Sequence[str],
+        transcripts: Sequence[str],
     ) -> dict[int, np.ndarray]:
         def of_batch(chosen: list[int]) -> np.ndarray:
             return generator.generate_batch(
                 np.stack([self._clips[i].video for i in chosen]),
                 [prompts[i] for i in chosen],
                 [negatives[i] for i in chosen],
-                [self._seed + i for i in chosen],
+                [transcripts[i] for i in chosen],
+                [self._seed + i + (ANOTHER if condition == "again" else 0) for i in chosen],
             )
 
         return self._run(condition, positions, of_batch)

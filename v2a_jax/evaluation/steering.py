@@ -10,13 +10,14 @@ import numpy as np
 
 from v2a_jax.evaluation.bootstrap import difference, estimate, ratio
 from v2a_jax.evaluation.clips import off_screen
+from v2a_jax.evaluation.examination import Rows, pick, shuffled
 from v2a_jax.evaluation.judges import Judges
-from v2a_jax.evaluation.measures import TOLERANCES_MS, Rows, onset_measure, pick, quotient, shuffled
-from v2a_jax.evaluation.onsets import event_times
-from v2a_jax.evaluation.scores import Sampling, Sheet, bootstrap_score, rate_score
+from v2a_jax.evaluation.scores import Answers, Sampling, Sheet, bootstrap_score, rate_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
+from v2a_jax.evaluation.spectral import mono
+from v2a_jax.evaluation.sync import has_onsets, onsets
 
-RETENTION_MS = 50
+RETAINED = "onset_f1_50ms"
 Named = Sequence[tuple[int, str]]  # clip position and off-screen class
 
 
@@ -49,7 +50,7 @@ def _heard(
 ) -> Rows:
     """float[n] of 0 and 1: whether each named class is detected in its clip."""
     positions = sorted({position for position, _ in named})
-    found_BK = judges.tagger.detect(pick(sounds, positions), sample_rate)
+    found_BK = judges.tagger.detect([mono(sounds[i]) for i in positions], sample_rate)
     row = {position: k for k, position in enumerate(positions)}
     return np.array([found_BK[row[i], judges.tagger.names.index(name)] for i, name in named], float)
 
@@ -62,6 +63,7 @@ def _add_prompt(
         for sounds in (tracks.prompted, tracks.unprompted, tracks.round_trip, tracks.true)
     )
     floor, top, ones = float(unprompted.mean()), float(ceiling.mean()), np.ones(len(named))
+    sheet.answers["prompt_hit_rate"] = _answers(tracks, named, prompted)
     rest = {"lower_bound": floor, "unit": "share", "sampling": sampling}
     sheet.add("prompt_hit_rate", rate_score(prompted, upper_bound=top, **rest))
     sheet.add("prompt_hit_rate_true", rate_score(true, upper_bound=1.0, **rest))
@@ -84,6 +86,7 @@ def _add_negative(
     # What is detected in clips that lack the class is what remains after a perfect removal.
     false_alarms, top = _false_alarms(tracks, judges, named), float(ceiling.mean())
     rest = {"unit": "share", "sampling": sampling}
+    sheet.answers["negative_hit_rate"] = _answers(tracks, named, negative)
     hit = rate_score(negative, lower_bound=float(prompted.mean()), upper_bound=false_alarms, **rest)
     sheet.add("negative_hit_rate", hit)
     suppression = bootstrap_score(
@@ -93,6 +96,11 @@ def _add_negative(
         **rest,
     )
     sheet.add("negative_suppression", suppression)
+
+
+def _answers(tracks: Soundtracks, named: Named, hits: Rows) -> Answers:
+    ids = tuple(f"{tracks.clips[i].provenance} {name}" for i, name in named)
+    return Answers(clips=ids, terms=np.stack([hits, np.ones(len(hits))], axis=1))
 
 
 def _false_alarms(tracks: Soundtracks, judges: Judges, named: Named) -> float:
@@ -110,22 +118,24 @@ def add_retention(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None
 
     Upper bound: the round trip of clips that never had another sound, as after a perfect removal.
     """
-    seen = [i for i, clip in enumerate(tracks.clips) if len(event_times(clip.events))]
+    seen = [i for i, clip in enumerate(tracks.clips) if has_onsets(clip)]
     positions = [i for i in seen if i in tracks.negative]
     clean = [i for i in seen if not off_screen(tracks.clips[i])]
-    name = f"negative_onset_f1_{RETENTION_MS}ms"
+    name = f"negative_{RETAINED}"
     if len(positions) < 2 or not clean:
         sheet.skip(name, "needs two clips with events and another sound, and one without")
         return
-    f1 = quotient(2 * TOLERANCES_MS.index(RETENTION_MS))
-    measure = onset_measure(positions, tracks)
-    other = measure(pick(tracks.negative, shuffled(positions, tracks)))
-    best = onset_measure(clean, tracks)(pick(tracks.round_trip, clean))
+    examination = onsets()
+    figure = examination.figures[RETAINED]
+
+    def terms(sounds: Mapping[int, np.ndarray], of: Sequence[int], against: Sequence[int]) -> Rows:
+        return figure.of(examination.rows(pick(sounds, of), pick(tracks.clips, against)))
+
+    others = shuffled(positions, tracks)
     score = bootstrap_score(
-        measure(pick(tracks.negative, positions)),
-        statistic=f1,
-        lower_bound=estimate(other, f1),
-        upper_bound=estimate(best, f1),
+        terms(tracks.negative, positions, positions),
+        lower_bound=estimate(terms(tracks.negative, others, positions), ratio),
+        upper_bound=estimate(terms(tracks.round_trip, clean, clean), ratio),
         unit="share",
         sampling=sampling,
     )

@@ -1,6 +1,7 @@
 """A loaded bundle that puts sound on videos: every waveform that leaves it is marked."""
 
 import copy
+import dataclasses
 import os
 from collections.abc import Iterator, Sequence
 
@@ -95,10 +96,12 @@ class Generator:
         frames: np.ndarray,
         prompts: Sequence[str],
         negative_prompts: Sequence[str],
+        transcripts: Sequence[str],
         seeds: Sequence[int],
     ) -> np.ndarray:
         """Marked soundtracks float32[B,N,C] of clips uint8[B,F,H,W,3], each as long as a bucket."""
-        texts = [Texts(*both) for both in zip(prompts, negative_prompts, strict=True)]
+        given = zip(prompts, negative_prompts, transcripts, strict=True)
+        texts = [Texts(*each) for each in given]
         request = self._request(frames, texts, np.array(seeds)[:, None], Wish())
         audio, _ = self._sampler(Wish())(self._weights, self._pattern, request)
         return np.asarray(audio)[:, 0, : round(frames.shape[1] / self.fps * self.sample_rate)]
@@ -114,6 +117,12 @@ class Generator:
         """The same generator, its compiled programs included, with other weights."""
         other = copy.copy(self)
         other._weights = jax.device_put(weights)
+        return other
+
+    def with_settings(self, **changes: object) -> "Generator":
+        """The same generator with some fields of its `SamplerConfig` changed."""
+        other = copy.copy(self)
+        other.config = build(SamplerConfig, dataclasses.asdict(self.config) | changes)
         return other
 
     @property

@@ -1,0 +1,113 @@
+"""How a question is put to a set of soundtracks, and its answer set between two bounds.
+
+Each clip answers with a row of additive terms; a figure is the ratio of two of their sums over
+clips. Lower bound: shuffled, the sound made for another clip of the same class scored against this
+one. Upper bound: the codec's round trip of the true sound, which no latent model can surpass by
+much. Rows named `_true` score the true sound itself: what the judge, not the model, gets wrong.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from v2a_jax.evaluation.bootstrap import estimate, ratio
+from v2a_jax.evaluation.clips import Clip
+from v2a_jax.evaluation.scores import Answers, Sampling, Sheet, bootstrap_score
+from v2a_jax.evaluation.soundtracks import Soundtracks
+from v2a_jax.evaluation.spectral import mono
+
+Rows = np.ndarray  # float[n,K]: K additive terms of each of n clips
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Figure:
+    """The ratio of terms `over` and `under`, its unit, and the value of a perfect sound."""
+
+    over: int
+    under: int
+    unit: str
+    ideal: float
+
+    def of(self, rows: Rows) -> Rows:
+        """The figure's own two terms."""
+        return rows[:, [self.over, self.under]]
+
+
+SHARE = Figure(over=0, under=1, unit="share", ideal=1.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Examination:
+    """A question to soundtracks.
+
+    figures  what is read from the terms, by name
+    asks     whether a clip can answer; `needs` says in words what it takes
+    terms    the terms of a sound, one channel float32[N], scored against a clip
+    """
+
+    figures: Mapping[str, Figure]
+    needs: str
+    asks: Callable[[Clip], bool]
+    terms: Callable[[np.ndarray, Clip], Sequence[float]]
+
+    def rows(self, sounds: Sequence[np.ndarray], clips: Sequence[Clip]) -> Rows:
+        """The terms of each sound against its clip."""
+        return np.array(
+            [self.terms(mono(x), clip) for x, clip in zip(sounds, clips, strict=True)], float
+        )
+
+
+def shuffled(positions: Sequence[int], tracks: Soundtracks) -> list[int]:
+    """For each position another one, of the same first label wherever that has two clips."""
+    order = sorted(positions, key=lambda i: tracks.clips[i].labels[:1])
+    partner = dict(zip(order, order[1:] + order[:1], strict=True))
+    return [partner[i] for i in positions]
+
+
+def pick(sounds: Mapping[int, np.ndarray], positions: Sequence[int]) -> list[np.ndarray]:
+    """The sounds at `positions`."""
+    return [sounds[i] for i in positions]
+
+
+def sources(tracks: Soundtracks) -> dict[str, Mapping[int, np.ndarray]]:
+    """What is examined, by the ending of its rows' names: sounds of all clips."""
+    every = {
+        "": tracks.prompted,
+        "_true": tracks.true,
+        "_untrained": tracks.untrained,
+        "_nearest": tracks.nearest,
+    }
+    return {suffix: sounds for suffix, sounds in every.items() if sounds}
+
+
+def examine(
+    sheet: Sheet, examination: Examination, tracks: Soundtracks, sampling: Sampling
+) -> None:
+    """Adds each figure of generated sound between its bounds, then of other sound.
+
+    With fewer than two clips that can answer, a note that says so.
+    """
+    positions = [i for i, clip in enumerate(tracks.clips) if examination.asks(clip)]
+    if len(positions) < 2:
+        sheet.skip(next(iter(examination.figures)), f"needs two clips {examination.needs}")
+        return
+    clips = pick(tracks.clips, positions)
+    others = shuffled(positions, tracks)
+    ceiling = examination.rows(pick(tracks.round_trip, positions), clips)
+    for suffix, sounds in sources(tracks).items():
+        rows = examination.rows(pick(sounds, positions), clips)
+        floor = examination.rows(pick(sounds, others), clips)
+        for name, figure in examination.figures.items():
+            best = figure.ideal if suffix == "_true" else estimate(figure.of(ceiling), ratio)
+            score = bootstrap_score(
+                figure.of(rows),
+                lower_bound=estimate(figure.of(floor), ratio),
+                upper_bound=best,
+                unit=figure.unit,
+                sampling=sampling,
+            )
+            sheet.add(name + suffix, score)
+            if not suffix:
+                ids = tuple(clip.provenance for clip in clips)
+                sheet.answers[name] = Answers(clips=ids, terms=figure.of(rows))
