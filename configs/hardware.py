@@ -5,21 +5,27 @@ A place to start from, by arithmetic on sizes; `v2a plan` compiles the step and 
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, MutableMapping
 
 from ml_collections import ConfigDict
 
+from configs import sizes
 from v2a_jax.errors import UserError
 
 GIB = 2**30
+HARDWARE = re.compile(r"(?:(?P<slices>[1-9]\d*)x)?(?P<kind>[a-z]\w*):(?P<count>\d+)")
 # Weights, their gradients, two moments and one average, all float32.
-STATE_BYTES = 20
+STATE_BYTES, FROZEN_BYTES = 20, 4
 # Shares of the memory that the state and the activations may take; the rest is the compiler's.
 STATE_SHARE, TOTAL_SHARE = 0.4, 0.8
-# What the backward pass keeps of a block, in numbers for each number of its input: every value,
-# the products with weights (modulation 6, q k v 3, out 1, MLP 4 + 1) and the input, the input.
-KEPT = {"none": 40, "dots": 16, "full": 1}
-WORKING = 64  # what the one block that is being worked on takes
+REMATS = ("none", "dots", "full")
+# What the backward pass keeps of a block with each of them, in numbers for each number of its
+# input: every value; products with weights (modulation 6, q k v 3, out 1, MLP 4 + 1, or MLP 3 + 1
+# alone) and the input; the input. Last, what the block takes that is worked on.
+KEPT = {"modulated": (40, 16, 1, 64), "attending": (30, 10, 1, 40), "convolving": (20, 6, 1, 24)}
+# Tokens below which attention is the plain one also where there is a kernel: see SPLASH_KEYS.
+FEW = 256
 # Latents a device is left with when time is split; with fewer, split heads and hidden units.
 LONG = 1024
 
@@ -51,6 +57,8 @@ DEVICES = {
     "v5e": Device(memory=16, near=0, attention="splash", flags=()),
     "v5p": Device(memory=95, near=0, attention="splash", flags=()),
     "v6e": Device(memory=32, near=0, attention="splash", flags=VMEM),
+    # A chip is two devices, of which each has half of the memory.
+    "tpu7x": Device(memory=94, near=0, attention="splash", flags=()),
     "a100": Device(memory=80, near=8, attention="cudnn", flags=HIDING),
     "h100": Device(memory=80, near=8, attention="cudnn", flags=HIDING),
     "h200": Device(memory=139, near=8, attention="cudnn", flags=HIDING),
@@ -70,47 +78,49 @@ class Hardware:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Size:
-    """What memory depends on: of the diffusion transformer, by far the largest of the models."""
+    """What memory depends on, of a config's stage."""
 
     state_bytes: int
     example_bytes: dict[str, int]  # activations of one example, by remat
-    latents: int
-    heads: int
-    widths: int  # the greatest common divisor of what `fsdp` splits
+    latents: int  # along which a clip can be split; 0 where it can't
+    heads: int  # the greatest common divisor of what `tensor` splits
+    widths: int  # the same of what `fsdp` splits
 
     @staticmethod
     def of(config: ConfigDict, kernel: str) -> "_Size":
-        model, dit = config.model, config.model.dit
-        latents = round(
-            config.data.loader.seconds
-            * model.codec.sample_rate
-            / (model.codec.hop * model.codec.stride)
-        )
-        seen = math.ceil(config.data.loader.seconds * model.video.fps / model.video.semantic_frames)
-        tokens = latents + seen + model.text.length
-        parameters = 18 * dit.width**2 * (3 * dit.joint_blocks + dit.audio_blocks)
-        blocks, bytes_each = dit.joint_blocks + dit.audio_blocks, 2 if _is_short(config) else 4
-        row = tokens * dit.width * bytes_each
-        # Only a fused kernel does without the logits, weights and slopes of all pairs of tokens.
-        pairs = 3 * dit.heads * tokens / dit.width if kernel == "reference" else 0
-        kept = KEPT | {"none": KEPT["none"] + pairs}
-        widths = [
-            section[name] for section in model.values() for name in section if "width" in name
-        ]
+        stage, model = config.stage, config.model
+        trained = sum(sizes.parameters(config, part) for part in sizes.TRAINED[stage])
+        frozen = sum(sizes.parameters(config, part) for part in sizes.FROZEN[stage])
         return _Size(
-            state_bytes=STATE_BYTES * parameters if config.stage == "diffusion" else 0,
-            example_bytes={
-                name: round(row * (blocks * numbers + WORKING + pairs))
-                for name, numbers in kept.items()
-            },
-            latents=latents,
-            heads=dit.heads,
-            widths=math.gcd(*widths),
+            state_bytes=STATE_BYTES * trained + FROZEN_BYTES * frozen,
+            example_bytes={remat: _example(config, remat, kernel) for remat in REMATS},
+            latents=sizes.latents(config) if stage == "diffusion" else 0,
+            heads=math.gcd(*_named(model, "heads")),
+            widths=math.gcd(*_named(model, "width")),
         )
 
 
-def recommended(kind: str, count: int, config: ConfigDict, slices: int = 1) -> Hardware:
-    """Settings for training `config` on `count` devices of a kind, in so many slices.
+def _example(config: ConfigDict, remat: str, kernel: str) -> int:
+    """Bytes that a step keeps of one example, and needs to work on its largest block."""
+    each, kept, working = 2 if _is_short(config) else 4, 0, 0
+    for stack in sizes.stacks(config):
+        # Only a fused kernel does without the logits, weights and slopes of all pairs of tokens.
+        plain = kernel == "reference" or stack.keys < FEW
+        pairs = 3 * stack.pairs if plain else 0
+        of_kind = KEPT[stack.kind]
+        numbers = of_kind[REMATS.index(remat)] * stack.numbers
+        kept += stack.blocks * (numbers + (pairs if remat == "none" else 0))
+        working = max(working, of_kind[-1] * stack.numbers + pairs)
+    return round(each * (kept + working)) + sizes.ends(config)
+
+
+def _named(model: ConfigDict, word: str) -> list[int]:
+    """All sizes with a word in their name."""
+    return [section[name] for section in model.values() for name in section if word in name]
+
+
+def recommended(kind: str, count: int, slices: int, config: ConfigDict) -> Hardware:
+    """Settings for training `config` on `count` devices of a kind, in so many slices together.
 
     UserError for an unknown kind, for a batch that cannot be spread over so many devices, and for
     a model that does not fit them.
@@ -127,7 +137,7 @@ def recommended(kind: str, count: int, config: ConfigDict, slices: int = 1) -> H
     mesh = _mesh(shards, share, DEVICES[kind].memory * GIB, slices, size)
     held = size.state_bytes / (mesh["fsdp"] * mesh["tensor"])
     left, rows = TOTAL_SHARE * DEVICES[kind].memory * GIB - held, batch // shards
-    choices = [(1, remat) for remat in KEPT] + [(n, "full") for n in _divisors(rows)]
+    choices = [(1, remat) for remat in REMATS] + [(n, "full") for n in _divisors(rows)]
     fitting = [x for x in choices if size.example_bytes[x[1]] * rows / x[0] / share <= left]
     if not fitting:
         raise UserError(
@@ -141,9 +151,9 @@ def recommended(kind: str, count: int, config: ConfigDict, slices: int = 1) -> H
         "mesh.fsdp": (mesh["fsdp"], f"{held / GIB:.1f} GiB of the state on a device"),
         "mesh.context": (
             mesh["context"],
-            f"{size.latents} latents: split, {LONG} a device at least",
+            f"{size.latents} latents to split, {LONG} a device at least",
         ),
-        "mesh.tensor": (mesh["tensor"], f"{share} device(s) for a part, {size.heads} heads"),
+        "mesh.tensor": (mesh["tensor"], f"{share} device(s) for a part, heads by {size.heads}"),
         "model.stack.remat": (remat, f"{example:.2f} GiB an example, {left / GIB:.1f} GiB left"),
         "run.accumulate": (accumulate, f"{rows} example(s) of a step on a device"),
         "model.stack.attention": ("auto", f"{kernel} fits {kind} and {config.dtype}"),
@@ -168,17 +178,24 @@ def export(flags: Mapping[str, str], environment: MutableMapping[str, str]) -> N
 
 def compiler_flags(kind: str, slices: int = 1) -> dict[str, str]:
     """What differs from the defaults, by the environment variable that takes it."""
-    flags = DEVICES[kind].flags + (SLICES if slices > 1 and kind.startswith("v") else ())
-    variable = "LIBTPU_INIT_ARGS" if kind.startswith("v") else "XLA_FLAGS"
+    tpu = DEVICES[kind].attention == "splash"
+    flags = DEVICES[kind].flags + (SLICES if slices > 1 and tpu else ())
+    variable = "LIBTPU_INIT_ARGS" if tpu else "XLA_FLAGS"
     return {variable: " ".join(flags)} if flags else {}
 
 
-def parse(text: str) -> tuple[str, int]:
-    """(kind, count) of `KIND:COUNT`, as in `v5p:64`; UserError for anything else."""
-    kind, colon, count = text.partition(":")
-    if not (colon and count.isdecimal()):
-        raise UserError(f"hardware '{text}' is not KIND:COUNT, e.g. v5p:64")
-    return kind, int(count)
+def parse(text: str) -> tuple[str, int, int]:
+    """(kind, devices in all, slices) of `v5p:64`, or `2xv5p:64` for two slices of 64 each.
+
+    UserError for anything else.
+    """
+    found = HARDWARE.fullmatch(text)
+    if not found:
+        raise UserError(
+            f"hardware '{text}' is not KIND:COUNT, e.g. v5p:64, or 2xv5p:64 for two such slices"
+        )
+    slices = int(found["slices"] or 1)
+    return found["kind"], slices * int(found["count"]), slices
 
 
 def _spread(kind: str, count: int, batch: int, slices: int, size: _Size) -> tuple[int, int]:
@@ -188,8 +205,8 @@ def _spread(kind: str, count: int, batch: int, slices: int, size: _Size) -> tupl
         if share <= near and batch % (count // share) == 0 and size.heads % share == 0:
             return count // share, share
     raise UserError(
-        f"run.batch_size={batch} and dit.heads={size.heads} do not spread over {count} device(s) "
-        f"of kind {kind} in {slices} slice(s)"
+        f"run.batch_size={batch}, and heads that divide by {size.heads}, do not spread over "
+        f"{count} device(s) of kind {kind} in {slices} slice(s)"
     )
 
 

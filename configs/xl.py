@@ -1,7 +1,7 @@
 """About 13 B parameters in the diffusion transformer; otherwise as `large`.
 
-A clip is 285 tokens: with fewer than 4 clips a chip, gathering the weights takes longer than using
-them.
+A clip is 285 tokens: with 4 clips a chip, as on v5p:8x8x8, weights and gradients are longer on the
+way between chips than in use (`docs/planning.md`); with more clips, less so.
 """
 
 from ml_collections import ConfigDict

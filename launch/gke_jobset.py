@@ -22,6 +22,7 @@ from absl import flags
 from launch.xla_flags import environment
 from v2a_jax.bin.main import launch
 from v2a_jax.errors import UserError
+from v2a_jax.planning.topology import slice_shape
 
 NAME = flags.DEFINE_string("name", None, "Name of the JobSet.")
 IMAGE = flags.DEFINE_string("image", None, "Container image with this project and jax[tpu].")
@@ -34,12 +35,12 @@ CLAIM = flags.DEFINE_string("claim", None, "Volume claim of all hosts, mounted a
 KEY_SECRET = flags.DEFINE_string("key_secret", None, "Secret whose watermark.key is the key.")
 
 CHIPS_A_HOST = 4
-ARRAY_OF = {  # gke-tpu-accelerator, dimensions of its topologies
-    "v4": ("tpu-v4-podslice", 3),
-    "v5e": ("tpu-v5-lite-podslice", 2),
-    "v5p": ("tpu-v5p-slice", 3),
-    "v6e": ("tpu-v6e-slice", 2),
-    "tpu7x": ("tpu7x", 3),
+ACCELERATORS = {  # gke-tpu-accelerator
+    "v4": "tpu-v4-podslice",
+    "v5e": "tpu-v5-lite-podslice",
+    "v5p": "tpu-v5p-slice",
+    "v6e": "tpu-v6e-slice",
+    "tpu7x": "tpu7x",
 }
 # Exit statuses that starting again doesn't cure: bad input, a command that isn't there.
 FINAL = (2, 126, 127)
@@ -75,18 +76,10 @@ class Job:
 
 def parse_topology(text: str) -> Slice:
     """The slice that e.g. `v5e:4x4` names; UserError where there is none."""
-    kind, _, shape = text.partition(":")
-    if kind not in ARRAY_OF:
-        raise UserError(f"--topology={text}: the kind is one of {', '.join(ARRAY_OF)}")
-    accelerator, dimensions = ARRAY_OF[kind]
-    if not re.fullmatch(r"[1-9]\d{0,2}(x[1-9]\d{0,2})*", shape) or (
-        shape.count("x") + 1 != dimensions
-    ):
-        raise UserError(f"--topology={text}: {kind} has {dimensions} dimensions, as 2x2")
-    chips = math.prod(int(size) for size in shape.split("x"))
+    kind, sizes = slice_shape(text)
+    chips = math.prod(sizes)
     each = min(chips, CHIPS_A_HOST)
-    if chips % each:
-        raise UserError(f"--topology={text}: {chips} chips don't fill hosts of {each}")
+    shape, accelerator = "x".join(map(str, sizes)), ACCELERATORS[kind]
     return Slice(kind=kind, accelerator=accelerator, shape=shape, hosts=chips // each, chips=each)
 
 

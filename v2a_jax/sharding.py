@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -59,16 +60,19 @@ def make_mesh(config: MeshConfig, devices: Sequence[jax.Device] | None = None) -
             f"mesh data={config.data} fsdp={config.fsdp} context={config.context} "
             f"tensor={config.tensor} does not fit {len(devices)} device(s)"
         )
-    types = (AxisType.Explicit,) * len(MESH_AXES)
     slices = _slices(devices)
-    if slices == 1:
-        return jax.make_mesh((data, *sizes), MESH_AXES, axis_types=types, devices=devices)
     if data % slices:
         raise UserError(f"mesh data={data} is not a multiple of the {slices} slices")
-    arranged = mesh_utils.create_hybrid_device_mesh(
-        (data // slices, *sizes), (slices, 1, 1, 1), devices, allow_split_physical_axes=True
+    shape = (data // slices, *sizes)
+    # A dimension of the torus that suits no axis of the mesh is shared by several.
+    arranged = (
+        mesh_utils.create_device_mesh(shape, devices, allow_split_physical_axes=True)
+        if slices == 1
+        else mesh_utils.create_hybrid_device_mesh(
+            shape, (slices, 1, 1, 1), devices, allow_split_physical_axes=True
+        )
     )
-    return Mesh(arranged, MESH_AXES, axis_types=types)
+    return Mesh(arranged, MESH_AXES, axis_types=(AxisType.Explicit,) * len(MESH_AXES))
 
 
 def _slices(devices: Sequence[jax.Device]) -> int:
@@ -167,6 +171,13 @@ def reshape_rows(x: Array, shape: Sequence[int]) -> Array:
         raise ValueError(f"only the first axis may be split to reshape {jax.typeof(x)}")
     out = PartitionSpec(rows, *(None,) * (len(shape) - 1))
     return jax.lax.reshape(x, tuple(shape), out_sharding=out)
+
+
+def repeat_rows(x: Array, times: int) -> Array:
+    """Each row so many times, one after another, where the row is: [B,..] to [B times,..]."""
+    rows, *rest = x.shape
+    each = jnp.broadcast_to(x[:, None], (rows, times, *rest))
+    return reshape_rows(each, (rows * times, *rest))
 
 
 def output_spec(x: Array, kept: int, axes: Sequence[str | None]) -> PartitionSpec | None:

@@ -5,7 +5,6 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 TINY = f"--config={ROOT}/tests/tiny_demo.py:diffusion"
-SMALL = f"--config={ROOT}/configs/small.py:diffusion"
 SLICE = "--topology=v5e:2x2"
 BAD = {
     "no config": ([SLICE], "needs --config"),
@@ -28,6 +27,10 @@ WITH_LIBTPU = {
         [TINY, SLICE, "--config.run.batch_size=8", "--config.run.accumulate=4"],
         "4 microbatch(es)",
     ),
+    "videos that do not divide": (
+        [TINY, SLICE, "--sampler", "--videos=6"],
+        "6 video(s) at once do not divide over the 4 batch shards",
+    ),
     "no such stage's features": (
         [f"--config={ROOT}/tests/tiny_demo.py:codec", SLICE, "--encoded"],
         "only stage diffusion has features",
@@ -43,10 +46,16 @@ def test_bad_input_is_one_line_and_status_2(v2a, case):
     assert expected in lines[0]
 
 
+@pytest.fixture
+def libtpu():
+    """The compiler; what needs it is left out where it is not installed."""
+    pytest.importorskip("libtpu", reason="libtpu is not installed: pip install 'v2a-jax[plan]'")
+
+
 @pytest.mark.tpu
+@pytest.mark.usefixtures("libtpu")
 @pytest.mark.parametrize("case", WITH_LIBTPU)
 def test_what_a_slice_cannot_do_is_one_line_and_status_2(v2a, case):
-    pytest.importorskip("libtpu")
     arguments, expected = WITH_LIBTPU[case]
     if "batch_size" not in str(arguments):
         arguments = [*arguments, "--config.run.batch_size=8"]
@@ -56,9 +65,9 @@ def test_what_a_slice_cannot_do_is_one_line_and_status_2(v2a, case):
 
 
 @pytest.mark.tpu
+@pytest.mark.usefixtures("libtpu")
 def test_a_plan_is_printed_and_written(v2a, tmp_path):
-    pytest.importorskip("libtpu")
-    given = ["--config.run.batch_size=8", "--config.mesh.fsdp=2"]
+    given = ["--config.run.batch_size=8", "--config.mesh.fsdp=2", "--encoded"]
     files = [f"--json={tmp_path}/plan.json", f"--html={tmp_path}/plan.html"]
     status, lines = v2a("plan", TINY, SLICE, *given, *files)
     assert (status, lines) == (0, [])
@@ -79,11 +88,11 @@ def test_a_plan_is_printed_and_written(v2a, tmp_path):
 
 
 @pytest.mark.tpu
+@pytest.mark.usefixtures("libtpu")
 def test_what_is_too_large_is_told_and_what_would_fit_is_looked_for(v2a, tmp_path):
-    pytest.importorskip("libtpu")
-    huge = ["--config.model.dit.width=8192", "--config.model.dit.heads=64"]
-    huge += ["--config.model.dit.joint_blocks=40", "--config.run.batch_size=4"]
-    status, lines = v2a("plan", SMALL, SLICE, *huge, f"--json={tmp_path}/plan.json")
+    huge = ["--config.model.dit.width=16384", "--config.model.dit.heads=64"]
+    huge += ["--config.model.dit.joint_blocks=9", "--config.run.batch_size=4"]
+    status, lines = v2a("plan", TINY, SLICE, *huge, f"--json={tmp_path}/plan.json")
     assert (status, lines) == (1, [])
     assert any(line.startswith("DOES NOT FIT") for line in v2a.output)
     told = json.loads((tmp_path / "plan.json").read_text())

@@ -15,7 +15,6 @@ CHIP = Chip(
     ici=12.0,
     dcn=1.0,
     dimensions=3,
-    host=(2, 2, 1),
 )
 NOTHING = dict(model_flops=0.0, executed_flops=0.0, memory_bytes=0.0, collectives=())
 

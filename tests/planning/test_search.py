@@ -65,16 +65,35 @@ def test_the_first_found_fits_and_is_the_fastest_of_all_that_do():
     assert fitting == sorted(fitting, reverse=True)
 
 
-def test_what_recomputing_everything_cannot_save_is_not_tried_otherwise():
+@pytest.mark.parametrize("limit", [20, 60, 101, 120, 150, 230, 1e9])
+def test_no_candidate_that_was_left_out_is_faster(limit):
+    tried = []
+    found = search(FIRST, DEVICES, fake(limit, tried), say=lambda _: None)
+    plan = fake(limit)
+    every = [
+        plan(dataclasses.replace(FIRST, fsdp=fsdp, tensor=tensor, batch=batch, remat=remat))
+        for fsdp, tensor in ((1, 1), (2, 1), (4, 1), (1, 2))
+        for batch in (128, 256, 512)
+        for remat in KEPT
+    ]
+    rates = [one.prediction.seconds / one.examples for one in every if one.prediction]
+    best = found[0][1].prediction
+    assert (best is not None) == bool(rates)
+    assert not rates or best.seconds / found[0][1].examples == min(rates)
+    assert len(tried) == len(set(tried)) <= 20
+    assert limit < 1e9 or len(tried) == 12  # where all fits, nothing is tried twice
+
+
+def test_what_recomputing_everything_cannot_save_is_not_tried_with_a_larger_batch():
     tried = []
     found = search(FIRST, DEVICES, fake(limit=1, tried=tried), say=lambda _: None)
-    assert {candidate.remat for candidate in tried} == {"full"}
+    assert {candidate.batch for candidate in tried} == {FIRST.batch // 2}
     assert not any(plan.compiled.fits for _, plan in found)
 
 
 def test_every_candidate_divides_over_the_mesh():
     first = dataclasses.replace(FIRST, batch=32)
-    found = search(first, DEVICES, fake(limit=1e9), say=lambda _: None)
+    found = search(first, DEVICES, fake(limit=105), say=lambda _: None)
     assert {candidate.remat for candidate, _ in found} == set(KEPT)
     assert len({candidate.fsdp for candidate, _ in found}) > 1
     assert len({candidate.tensor for candidate, _ in found}) > 1

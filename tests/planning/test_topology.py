@@ -1,9 +1,15 @@
 """Names of TPU slices: those that there are, and what is wrong with the others."""
 
+import pathlib
+import subprocess
+import sys
+
 import pytest
 
 from v2a_jax.errors import UserError
-from v2a_jax.planning.topology import CHIPS, Topology
+from v2a_jax.planning.topology import CHIPS, HOSTS, Topology, slice_shape
+
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -31,12 +37,13 @@ def test_a_chip_of_two_devices_is_counted_as_both():
         ("v5e", 1, "is not KIND:SHAPE"),
         ("v5e:4x", 1, "is not KIND:SHAPE"),
         ("", 1, "is not KIND:SHAPE"),
-        ("v9z:4x4", 1, "kind 'v9z' is not one of: v5e, v5p, v6e"),
+        ("v9z:4x4", 1, "kind 'v9z' is not one of: v4, v5e, v5p"),
         ("v5p:8x8", 1, "a slice of v5p has 3 sizes"),
         ("v5e:4x4x4", 1, "a slice of v5e has 2 sizes"),
         ("v5e:3x4", 1, "multiples of 2x2"),
         ("v6e:0x4", 1, "multiples of 2x2"),
         ("v5p:2x3x1", 1, "multiples of 2x2x1"),
+        ("v4:4x4x4", 1, "plans are made for v5e, v5p, v6e"),
         ("v5e:4x4", 0, "--slices=0 must be at least 1"),
     ],
 )
@@ -51,9 +58,21 @@ def test_without_libtpu_the_line_says_how_to_get_it(monkeypatch):
         Topology.parse("v5e:4x4").devices()
 
 
-@pytest.mark.parametrize("kind", CHIPS)
-def test_a_host_tiles_its_slices(kind):
-    chip = CHIPS[kind]
-    assert len(chip.host) == chip.dimensions
-    shape = "x".join(str(2 * size) for size in chip.host)
-    assert Topology.parse(f"{kind}:{shape}").chips > 0
+@pytest.mark.parametrize("kind", HOSTS)
+def test_whole_hosts_make_a_slice_and_half_a_host_none(kind):
+    host = HOSTS[kind]
+    assert slice_shape(f"{kind}:{'x'.join(str(2 * size) for size in host)}")[0] == kind
+    with pytest.raises(UserError, match="multiples of"):
+        slice_shape(f"{kind}:{'x'.join(['3', *map(str, host[1:])])}")
+    assert kind not in CHIPS or CHIPS[kind].dimensions == len(host)
+
+
+def test_slices_are_named_without_jax():
+    """A launcher's machine need not have it."""
+    code = (
+        "import sys; sys.modules['jax'] = None;"
+        "from v2a_jax.planning.topology import Topology, slice_shape;"
+        "assert slice_shape('v4:2x2x4') == ('v4', (2, 2, 4));"
+        "assert Topology.parse('v5p:4x4x4', 2).chips == 128"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

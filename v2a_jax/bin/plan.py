@@ -1,8 +1,7 @@
 """`v2a plan --config=FILE:STAGE --topology=v5p:4x4x4`: the run's program for a TPU slice not here.
 
-Compiles the very training step that `v2a train` would run, or with --sampler the sampler of one
-chip, and says what it takes of each chip's memory, what the chips exchange, and a prediction of its
-time.
+Compiles the very training step that `v2a train` would run, or with --sampler the sampler, and says
+what it takes of each chip's memory, what the chips exchange, and a prediction of its time.
 """
 
 import functools
@@ -26,7 +25,7 @@ TOPOLOGY = flags.DEFINE_string("topology", None, "Slice: v5e:4x4, v5p:8x8x8, v6e
 SLICES = flags.DEFINE_integer("slices", 1, "Such slices, joined by the data centre's network.")
 SAMPLER = flags.DEFINE_bool("sampler", False, "Plan the sampler, not the training step.")
 VIDEOS = flags.DEFINE_integer(
-    "videos", None, "Videos that the sampler takes at once, by default 1."
+    "videos", None, "Videos sampled at once over the slice; by default one, whole on one chip."
 )
 ENCODED = flags.DEFINE_bool("encoded", False, "Train on features that `v2a encode` has made.")
 SEARCH = flags.DEFINE_bool("search", False, "Try batches, remat policies and meshes; a table.")
@@ -41,13 +40,12 @@ def run(argv: list[str]) -> int:
         raise UserError("plan needs --config=FILE:STAGE and --topology=KIND:SHAPE")
     if SAMPLER.value and (SEARCH.value or ENCODED.value):
         raise UserError("--search and --encoded are for training steps, not for --sampler")
-    videos = 1 if VIDEOS.value is None else VIDEOS.value
-    if videos < 1 or (VIDEOS.value is not None and not SAMPLER.value):
+    if VIDEOS.value is not None and (VIDEOS.value < 1 or not SAMPLER.value):
         raise UserError("--videos counts those that --sampler takes at once: at least 1")
     jax.config.update("jax_platforms", "cpu")  # whatever this machine has is not what is planned
     topology = Topology.parse(TOPOLOGY.value, SLICES.value)
     config = CONFIG.value.to_dict()
-    task = Task(sampler=SAMPLER.value, encoded=ENCODED.value, videos=videos)
+    task = Task(sampler=SAMPLER.value, encoded=ENCODED.value, videos=VIDEOS.value)
 
     @functools.cache
     def plan(candidate: Candidate) -> Plan:

@@ -13,18 +13,27 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from v2a_jax.sharding import repeat_rows, reshape_rows
 from v2a_jax.types import Array, Conditions
 
 BRANCHES = 4
 
 
 def branches(prompt: Conditions, negative: Conditions) -> Conditions:
-    """The four sets of conditions of one batch, one after another along the batch axis."""
+    """The four sets of conditions of each row, one after another: [B,..] to [4 B,..].
+
+    A row's branches are beside each other, for they stay on the device that has the row.
+    """
     off = jnp.zeros_like(prompt.use_video)
     nothing = _with(prompt, use_video=off, use_text=off, use_transcript=off)
     unprompted = _with(prompt, use_text=off)
     sets = (nothing, unprompted, prompt, negative)
-    return jax.tree.map(lambda *parts: jnp.concatenate(parts), *sets)
+
+    def beside(*parts: Array) -> Array:
+        rows, *rest = parts[0].shape
+        return reshape_rows(jnp.stack(parts, axis=1), (BRANCHES * rows, *rest))
+
+    return jax.tree.map(beside, *sets)
 
 
 def _with(given: Conditions, **changes: Array) -> Conditions:
@@ -41,10 +50,11 @@ def guided(
     """velocity(x, t) of one batch from a model that sees its four `branches` at once."""
 
     def velocity(x_BTL: Array, t: Array) -> Array:
-        batch = x_BTL.shape[0]
-        repeated = jnp.concatenate([x_BTL] * BRANCHES)
-        times = jnp.full((BRANCHES * batch,), t)
-        v_0, v_V, v_VT, v_VN = jnp.split(model(repeated, times, given), BRANCHES)
+        batch, *rest = x_BTL.shape
+        repeated = repeat_rows(x_BTL, BRANCHES)
+        times = jnp.full_like(repeated[:, 0, 0], t)
+        made = reshape_rows(model(repeated, times, given), (batch, BRANCHES, *rest))
+        v_0, v_V, v_VT, v_VN = jnp.unstack(made, axis=1)
         return v_0 + video_scale * (v_V - v_0) + text_scale * (v_VT - v_VN)
 
     return velocity

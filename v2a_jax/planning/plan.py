@@ -21,12 +21,13 @@ ALONE = dict(data=-1, fsdp=1, context=1, tensor=1)
 class Task:
     """What of a config is planned: its stage's training step, or the sampler.
 
-    `encoded` trains on features; `videos` are sampled at once, by one chip for itself.
+    `encoded` trains on features. `videos` are sampled at once, split over the mesh as a batch is;
+    None is the sampler of `v2a sample`: one video, whole on one chip.
     """
 
     sampler: bool = False
     encoded: bool = False
-    videos: int = 1
+    videos: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Plan:
 
 def make_plan(config: Mapping[str, Any], topology: Topology, task: Task) -> Plan:
     """Compiles the task of a config for a topology; UserError for what cannot be compiled."""
-    if task.sampler:
+    if task.sampler and task.videos is None:
         config, topology = {**config, "mesh": ALONE}, topology.one_chip()
     mesh = make_mesh(build(MeshConfig, config["mesh"]), topology.devices())
     program = _program(config, mesh, task)
@@ -84,7 +85,7 @@ def make_plan(config: Mapping[str, Any], topology: Topology, task: Task) -> Plan
 
 def _program(config: Mapping[str, Any], mesh: jax.sharding.Mesh, task: Task) -> Program:
     if task.sampler:
-        return sampling_program(config, mesh, task.videos)
+        return sampling_program(config, mesh, task.videos or 1)
     return training_program(config, mesh, encoded=task.encoded)
 
 

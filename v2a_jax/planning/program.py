@@ -90,7 +90,16 @@ def training_program(config: Mapping[str, Any], mesh: Mesh, *, encoded: bool) ->
 
 
 def sampling_program(config: Mapping[str, Any], mesh: Mesh, videos: int) -> Program:
-    """The sampler on `videos` of the longest bucket, one soundtrack each, whole on every chip."""
+    """The sampler on `videos` of the longest bucket, one soundtrack each, split as a batch is.
+
+    UserError for videos that do not divide over the mesh.
+    """
+    shards = mesh.shape["data"] * mesh.shape["fsdp"]
+    if videos % shards:
+        raise UserError(
+            f"{videos} video(s) at once do not divide over the {shards} batch shards of the mesh "
+            f"(data={mesh.shape['data']} fsdp={mesh.shape['fsdp']})"
+        )
     system, settings = System.from_config(config), build(SamplerConfig, config["sampler"])
     depth = build(DepthConfig, config["watermark"])
     sampler = Sampler(system, depth, steps=settings.steps, solver=settings.solver)
@@ -150,7 +159,7 @@ def abstract_batch(config: Mapping[str, Any], rows: int, mesh: Mesh) -> Batch:
 def abstract_request(
     config: Mapping[str, Any], system: System, settings: SamplerConfig, videos: int, mesh: Mesh
 ) -> Request:
-    """Shapes of a request for one soundtrack of each of so many videos."""
+    """Shapes of a request for one soundtrack of each of so many videos, split over the mesh."""
     seconds, size = max(settings.buckets), system.video_config.size
     overlap = plan_windows(seconds + GRID_SECONDS, settings.buckets, settings.overlap).overlap
     codec, length = system.codec_config, config["model"]["text"]["length"]
@@ -161,7 +170,7 @@ def abstract_request(
         return jax.ShapeDtypeStruct(shape, dtype, sharding=_everywhere(mesh))
 
     def rows(shape: tuple[int, ...], dtype: Any = jnp.int32) -> jax.ShapeDtypeStruct:
-        return shared((videos, *shape), dtype)
+        return _rows(videos, shape, dtype, mesh)
 
     return Request(
         video=rows((frames, size, size, 3), jnp.uint8),

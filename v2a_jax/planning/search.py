@@ -1,7 +1,8 @@
 """Which batch, recomputation and mesh fit, and which of them would be fastest.
 
-Candidates are compiled one by one. What recomputes everything needs the least memory: where that
-does not fit, nothing else of the same batch and mesh is tried.
+Each candidate is compiled, which takes minutes, so few are. On every mesh the batch grows, and the
+first way to recompute that fits is taken, from what keeps everything to what recomputes everything:
+the less is computed again the faster, and what doesn't fit with a batch doesn't with a larger one.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from v2a_jax.planning.plan import Plan, with_fields
 Planner = Callable[["Candidate"], Plan]
 Say = Callable[[str], None]
 LEAST = "full"  # what needs the least memory, of REMAT
+GROWING = (0.5, 1, 2)  # batches that are tried, of the config's own
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,20 +50,28 @@ class Candidate:
 
 
 def search(first: Candidate, devices: int, plan: Planner, say: Say) -> list[tuple[Candidate, Plan]]:
-    """Plans of all candidates around the first, the fastest first and what does not fit last.
+    """Plans of candidates around the first, the fastest first and what does not fit last.
 
-    A candidate that cannot be compiled at all is passed over, and said.
+    At most five on each of four meshes. A mesh that can't be compiled for is passed over, and said.
     """
     found: list[tuple[Candidate, Plan]] = []
-    for place in _places(first, devices):
-        for remat in (LEAST, *(name for name in REMAT if name != LEAST)):
-            candidate = dataclasses.replace(place, remat=remat)
-            made = attempt(candidate, plan, say)
-            if made is not None:
-                found.append((candidate, made))
-            if remat == LEAST and (made is None or not made.compiled.fits):
-                break
+    for mesh in _meshes(first, devices):
+        batches = (dataclasses.replace(mesh, batch=round(first.batch * by)) for by in GROWING)
+        found += _stairs([each for each in batches if possible(each, devices)], plan, say)
     return sorted(found, key=lambda pair: _order(pair[1]))
+
+
+def _stairs(batches: Sequence[Candidate], plan: Planner, say: Say) -> list[tuple[Candidate, Plan]]:
+    """Up with the batch where it fits, else down with the memory, until neither is possible."""
+    found, remats = [], list(REMAT)
+    while batches and remats:
+        candidate = dataclasses.replace(batches[0], remat=remats[0])
+        made = attempt(candidate, plan, say)
+        if made is None:  # and would not be with another batch
+            break
+        found.append((candidate, made))
+        batches, remats = (batches[1:], remats) if made.compiled.fits else (batches, remats[1:])
+    return found
 
 
 def _order(plan: Plan) -> tuple[bool, float]:
@@ -70,17 +80,12 @@ def _order(plan: Plan) -> tuple[bool, float]:
     return not plan.compiled.fits, seconds / plan.examples
 
 
-def _places(first: Candidate, devices: int) -> Iterator[Candidate]:
-    """Batches and meshes to try: the config's own, halves and doubles of each."""
-    meshes = [(first.fsdp, first.tensor)]
-    meshes += [(fsdp, first.tensor) for fsdp in (2 * first.fsdp, 4 * first.fsdp)]
-    meshes += [(first.fsdp, 2 * first.tensor)]
-    batches = [2 * first.batch, first.batch, first.batch // 2, first.batch // 4]
-    for fsdp, tensor in meshes:
-        for batch in batches:
-            candidate = dataclasses.replace(first, batch=batch, fsdp=fsdp, tensor=tensor)
-            if possible(candidate, devices):
-                yield candidate
+def _meshes(first: Candidate, devices: int) -> Iterator[Candidate]:
+    """The config's own mesh, weights split two and four times as far, and heads twice."""
+    for fsdp, tensor in ((1, 1), (2, 1), (4, 1), (1, 2)):
+        mesh = dataclasses.replace(first, fsdp=first.fsdp * fsdp, tensor=first.tensor * tensor)
+        if devices % (mesh.fsdp * mesh.context * mesh.tensor) == 0:
+            yield mesh
 
 
 def possible(candidate: Candidate, devices: int) -> bool:

@@ -2,7 +2,8 @@
 
 Peak bf16 compute, memory and network bandwidths are the manufacturer's: the pages v5e, v5p, v6e and
 tpu7x of https://docs.cloud.google.com/tpu/docs. `hbm_bytes` is what the compiler gives to a
-program, which is less than the chip has: what libtpu 0.0.51 says when one is too large.
+program, which is less than the chip has: what libtpu 0.0.51 says when one is too large. JAX is
+imported only to compile, for launchers name slices too.
 """
 
 import contextlib
@@ -12,14 +13,23 @@ import math
 import os
 import re
 from collections.abc import Iterator, Sequence
-
-import jax
-from jax.experimental import topologies
+from typing import TYPE_CHECKING
 
 from v2a_jax.errors import UserError
 
+if TYPE_CHECKING:
+    import jax
+
 GIB = 1 << 30
 NAME = re.compile(r"(?P<kind>[a-z0-9]+):(?P<shape>\d+(x\d+)*)")
+# Chips of a host, by kind: a slice is made of whole hosts, or is a single chip.
+HOSTS = {
+    "v4": (2, 2, 1),
+    "v5e": (2, 2),
+    "v5p": (2, 2, 1),
+    "v6e": (2, 2),
+    "tpu7x": (2, 2, 1),
+}
 # libtpu is loaded to compile, beside others that do, and not to look for a TPU or its metadata.
 ENVIRONMENT = {
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "true",
@@ -36,7 +46,7 @@ class Chip:
 
     All are of one of the chip's `devices`: what a program sees as a device. `ici` counts both
     directions of all links to the slice's other chips, a torus of `dimensions`; `dcn` is its share
-    of its host's network. A host has chips of the shape `host`.
+    of its host's network.
     """
 
     flops: float
@@ -45,7 +55,6 @@ class Chip:
     ici: float
     dcn: float
     dimensions: int
-    host: tuple[int, ...]
     devices: int = 1
 
 
@@ -57,7 +66,6 @@ CHIPS = {
         ici=400e9,
         dcn=6.4e12 / 8 / 256,  # 6.4 Tbit/s for a pod of 256
         dimensions=2,
-        host=(2, 2),
     ),
     "v5p": Chip(
         flops=459e12,
@@ -66,7 +74,6 @@ CHIPS = {
         ici=1200e9,
         dcn=50e9 / 8,
         dimensions=3,
-        host=(2, 2, 1),
     ),
     "v6e": Chip(
         flops=918e12,
@@ -75,7 +82,6 @@ CHIPS = {
         ici=800e9,
         dcn=25.6e12 / 8 / 256,  # 25.6 Tbit/s for a pod of 256
         dimensions=2,
-        host=(2, 2),
     ),
     "tpu7x": Chip(
         flops=2307e12 / 2,
@@ -84,10 +90,27 @@ CHIPS = {
         ici=1200e9 / 2,
         dcn=100e9 / 8 / 2,
         dimensions=3,
-        host=(2, 2, 1),
         devices=2,
     ),
 }
+
+
+def slice_shape(name: str) -> tuple[str, tuple[int, ...]]:
+    """Kind and chips along each dimension of the slice `v5p:4x4x4`; UserError for none."""
+    found = NAME.fullmatch(name)
+    if not found:
+        raise UserError(f"--topology={name} is not KIND:SHAPE, as in v5e:4x4 or v5p:4x4x4")
+    kind, shape = found["kind"], tuple(int(size) for size in found["shape"].split("x"))
+    if kind not in HOSTS:
+        raise UserError(f"--topology={name}: kind '{kind}' is not one of: {', '.join(HOSTS)}")
+    host = HOSTS[kind]
+    if len(shape) != len(host):
+        raise UserError(f"--topology={name}: a slice of {kind} has {len(host)} sizes")
+    whole = all(a > 0 and a % b == 0 for a, b in zip(shape, host, strict=True))
+    if not whole and set(shape) != {1}:
+        sizes = "x".join(map(str, host))
+        raise UserError(f"--topology={name}: its sizes must be multiples of {sizes}, or all 1")
+    return kind, shape
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,19 +124,9 @@ class Topology:
     @classmethod
     def parse(cls, name: str, slices: int = 1) -> "Topology":
         """The topology of a name such as `v5p:4x4x4`; UserError for one that there is not."""
-        found = NAME.fullmatch(name)
-        if not found:
-            raise UserError(f"topology '{name}' is not KIND:SHAPE, as in v5e:4x4 or v5p:4x4x4")
-        kind, shape = found["kind"], tuple(int(size) for size in found["shape"].split("x"))
+        kind, shape = slice_shape(name)
         if kind not in CHIPS:
-            raise UserError(f"topology '{name}': kind '{kind}' is not one of: {', '.join(CHIPS)}")
-        chip = CHIPS[kind]
-        if len(shape) != chip.dimensions:
-            raise UserError(f"topology '{name}': a slice of {kind} has {chip.dimensions} sizes")
-        whole = all(a > 0 and a % b == 0 for a, b in zip(shape, chip.host, strict=True))
-        if not whole and set(shape) != {1}:
-            host = "x".join(map(str, chip.host))
-            raise UserError(f"topology '{name}': its sizes must be multiples of {host}, or all 1")
+            raise UserError(f"--topology={name}: plans are made for {', '.join(CHIPS)}")
         if slices < 1:
             raise UserError(f"--slices={slices} must be at least 1")
         return cls(kind=kind, shape=shape, slices=slices)
@@ -147,8 +160,10 @@ class Topology:
         """All of it, e.g. `2 x v5e:4x4`."""
         return self.slice_name if self.slices == 1 else f"{self.slices} x {self.slice_name}"
 
-    def devices(self) -> Sequence[jax.Device]:
+    def devices(self) -> Sequence["jax.Device"]:
         """Devices that programs can be compiled for, and nothing else; UserError without libtpu."""
+        from jax.experimental import topologies
+
         if importlib.util.find_spec("libtpu") is None:
             raise UserError("planning compiles with libtpu: pip install 'v2a-jax[plan]'")
         chosen = {"num_slices": self.slices} if self.slices > 1 else {}
@@ -173,7 +188,7 @@ def _environment() -> Iterator[None]:
         yield
     finally:
         for name in added:
-            del os.environ[name]
+            os.environ.pop(name, None)  # another thread may have been first
 
 
 def first_line(error: Exception) -> str:

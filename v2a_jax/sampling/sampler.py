@@ -6,7 +6,6 @@ Conditions are encoded once; guidance branches and variations are one batch; the
 
 import dataclasses
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 from v2a_jax.diffusion import guidance, solvers
 from v2a_jax.errors import UserError
 from v2a_jax.models.system import System
-from v2a_jax.sharding import reshape_rows
+from v2a_jax.sharding import repeat_rows, reshape_rows
 from v2a_jax.types import Array, Conditions, Params
 from v2a_jax.watermark import embed, grid
 from v2a_jax.watermark.key import Pattern
@@ -79,12 +78,7 @@ class Sampler:
     def sample(self, weights: Params, pattern: Pattern, request: Request) -> tuple[Array, Array]:
         """What `__call__` compiles."""
         videos, variations = request.seed.shape
-
-        def rows(x: Array) -> Array:
-            each = jnp.broadcast_to(x[:, None], (videos, variations, *x.shape[1:]))
-            return reshape_rows(each, (videos * variations, *x.shape[1:]))
-
-        given = self._conditions(weights, request, rows)
+        given = self._conditions(weights, request, variations)
         latents = self._integrate(weights, given, request)
         audio = self.system.codec.apply(weights["codec"], latents, method="to_audio")
         marked = embed.embed(
@@ -95,12 +89,15 @@ class Sampler:
             depth=self.depth,
             offset=mark_phase(request.seed) + request.start,
         )
-        split = functools.partial(jnp.reshape, shape=(videos, variations, -1, latents.shape[-1]))
-        return marked.reshape(videos, variations, *marked.shape[1:]), split(latents)
 
-    def _conditions(self, weights: Params, request: Request, rows: Any) -> Conditions:
+        def by_video(x: Array) -> Array:
+            return reshape_rows(x, (videos, variations, *x.shape[1:]))
+
+        return by_video(marked), by_video(latents)
+
+    def _conditions(self, weights: Params, request: Request, variations: int) -> Conditions:
         """The four branches of every row, from one pass of the encoders."""
-        there = jnp.ones(request.video.shape[0], bool)
+        there = jnp.ones_like(request.seed[:, 0], bool)
         prompted = self.system.conditions(
             weights, request.video, request.prompt, request.transcript, there
         )
@@ -111,7 +108,8 @@ class Sampler:
             text_mask=text_mask,
             use_text=jnp.any(request.negative != 0, axis=1),
         )
-        return guidance.branches(*jax.tree.map(rows, (prompted, negative)))
+        repeated = functools.partial(repeat_rows, times=variations)
+        return guidance.branches(*jax.tree.map(repeated, (prompted, negative)))
 
     def _integrate(self, weights: Params, given: Conditions, request: Request) -> Array:
         """Latents [B V, T, latent] from seeded noise, continuing the prefix where there is one."""
@@ -123,7 +121,8 @@ class Sampler:
         keys = seeded(request.seed, request.window)
         noise = jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
         # A clip shorter than the overlap of long ones continues nothing: what is too much is cut.
-        prefix = request.prefix.reshape(noise.shape[0], *request.prefix.shape[2:])[:, :length]
+        prefix = reshape_rows(request.prefix, (noise.shape[0], *request.prefix.shape[2:]))
+        prefix = prefix[:, :length]
         kept = prefix.shape[1]
 
         def continued(x_BTL: Array, t: Array) -> Array:
@@ -157,7 +156,7 @@ def seeded(seed_BV: Array, *labels: Array | int) -> Array:
     def key(seed: Array) -> Array:
         return functools.reduce(jax.random.fold_in, labels, jax.random.key(seed))
 
-    return jax.vmap(key)(seed_BV.reshape(-1))
+    return jax.vmap(key)(reshape_rows(seed_BV, (seed_BV.size,)))
 
 
 def limited(audio: Array) -> Array:
