@@ -1,10 +1,13 @@
 import pathlib
 
 import jax
+import numpy as np
 import pytest
 from tiny_system import tiny_config, tiny_system, tiny_tokenizer
 
 from v2a_jax.config import build
+from v2a_jax.models.functional import flatten
+from v2a_jax.sampling.bundle import load_bundle
 from v2a_jax.sharding import MeshConfig, make_mesh
 from v2a_jax.training.checkpoint import Checkpoints
 from v2a_jax.training.ema import EmaConfig
@@ -56,6 +59,7 @@ BAD_FIELDS = {
     "run.max_skips=0": "run.max_skips",
     "data.damaged=ignore": "data.damaged 'ignore'",
     "init.weights=/nonexistent": "init.weights=/nonexistent",
+    "lora.rank=4": "set init.weights",
     "data.train=/nonexistent": "/nonexistent",
     "data.world.classes=('x',)": "unknown class x",
     "mesh.fsdp=3": "fsdp=3",
@@ -95,7 +99,7 @@ def test_an_earlier_stage_of_another_shape_is_told(v2a, trained_codec, tmp_path)
         "--config.model.codec.latent=4",
     )
     assert status == 2 and len(lines) == 1
-    assert "the codec in" in lines[0] and "(8,) there, (4,) here" in lines[0]
+    assert "the codec in" in lines[0] and "float32[8] there, float32[4] here" in lines[0]
 
 
 def test_a_workdir_that_is_a_file_is_refused(v2a, tmp_path):
@@ -115,6 +119,26 @@ def test_export_needs_every_stage(v2a, trained_codec, tmp_path):
         status, lines = v2a("export", *arguments)
         assert status == 2 and len(lines) == 1
     assert not out.exists()
+
+
+@pytest.mark.slow
+def test_factors_of_a_bundle_are_trained_and_come_out_as_a_bundle(v2a, bundle_folder, tmp_path):
+    """Nothing but the bundle is needed; what was not tuned is as it was, and it says what it is."""
+    workdir, out = tmp_path / "run", tmp_path / "bundle"
+    asked = [f"--workdir={workdir}", f"--config={CONFIG}:diffusion", "--config.lora.rank=2"]
+    asked += [f"--config.{field}={bundle_folder}" for field in ("earlier", "init.weights")]
+    asked += ["--config.lora.leaves=('dit/alone/*/kernel',)"]
+    status, lines = v2a("train", *asked)
+    assert status == 0, lines
+    status, lines = v2a("export", f"--workdir={workdir}", f"--out={out}")
+    assert status == 0, lines
+    before, after = load_bundle(bundle_folder), load_bundle(out)
+    old, new = flatten(before.weights), flatten(after.weights)
+    changed = {name for name in new if not np.array_equal(old[name], new[name])}
+    assert changed == {n for n in new if n.startswith("dit/alone/") and n.endswith("/kernel")}
+    base = after.provenance["stages"]["diffusion"]["base"]
+    assert base["weights"] == str(bundle_folder) and base["trained"] == before.provenance
+    assert "factors of rank 2 tuned on weights" in (out / "MODEL_CARD.md").read_text()
 
 
 @pytest.mark.slow

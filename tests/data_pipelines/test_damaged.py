@@ -5,30 +5,17 @@ import itertools
 import jax
 import numpy as np
 import pytest
+from tiny_loader import FORM, LOADER
 
 from data_pipelines.damaged import FAR, Skipping, by_policy
 from data_pipelines.loader import Loader, Numbered
 from data_pipelines.records import RecordSource, shard_path, write_shards
-from data_pipelines.transforms import LoaderConfig
 from data_pipelines.world.config import WorldConfig
 from data_pipelines.world.source import WorldSource
 from v2a_jax.errors import UserError
 
 CLIPS, BATCH = 6, 4
-FORM = dict(fps=25, size=32, sample_rate=16000)
 WORLD = dict(seed=0, split="train", seconds=0.64, classes=("bounce",), offscreen_probability=0.0)
-LOADER = LoaderConfig(
-    seconds=0.16,
-    channels=1,
-    caption_length=2,
-    transcript_length=2,
-    captions={"full": 1.0},
-    degrade=False,
-    max_severity=0.7,
-    threads=2,
-    prefetch=2,
-    **FORM,
-)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,16 @@
 """One process of a tiny run on real clips, told by the environment which of how many it is.
 
 Usage: python pod_run.py WORKDIR STEPS CHECKPOINT_EVERY OPTIONS   where OPTIONS are JSON:
-seconds (a step), fault ("fail", "hang" or "poison"), at (its step), who (its process), and run,
-fields of the run's configuration. Each process writes what it read to WORKDIR/rows-K.jsonl.
+seconds (a step), fault ("fail", "hang", "poison" or "storage"), at (its step), who (its process),
+and run, fields of the run's configuration. Each process writes what it read to
+WORKDIR/rows-K.jsonl.
 """
 
 import dataclasses
+import errno
 import hashlib
 import json
+import os
 import pathlib
 import sys
 import threading
@@ -16,22 +19,23 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+from orbax.checkpoint._src.serialization import serialization
+from tiny_loader import FORM, LOADER
 from tiny_stage import BATCH, SAMPLES, TinyStage, tiny_config, tiny_frozen, tiny_mesh
 
 from data_pipelines.loader import Loader
-from data_pipelines.transforms import LoaderConfig
 from data_pipelines.world.config import WorldConfig
 from data_pipelines.world.source import WorldSource
 from v2a_jax import cluster
 from v2a_jax.bin.main import launch
 from v2a_jax.errors import UserError
 from v2a_jax.sharding import batch_sharding
+from v2a_jax.training.checkpoint import checksum
 from v2a_jax.training.feed import local_part
 from v2a_jax.training.goodput import process_began
 from v2a_jax.training.loop import train
 from v2a_jax.training.peers import Peers
 
-FORM = dict(fps=25, size=32, sample_rate=16000)
 WORLD = WorldConfig(
     seed=0,
     split="train",
@@ -41,26 +45,24 @@ WORLD = WorldConfig(
     offscreen_probability=0.0,
     **FORM,
 )
-LOADER = LoaderConfig(
-    seconds=0.16,
-    channels=1,
-    caption_length=2,
-    transcript_length=2,
-    captions={"full": 1.0},
-    degrade=False,
-    max_severity=0.7,
-    threads=1,
-    prefetch=2,
-    **FORM,
-)
 
 
 class Noted(TinyStage):
-    """Its metrics also tell the noise of the examples."""
+    """Its metrics also tell checksums of all words that it computes with, each in two halves."""
 
     def loss(self, params, frozen, batch, keys):
         loss, metrics = super().loss(params, frozen, batch, keys)
-        return loss, metrics | {"noise": jnp.mean(jax.vmap(jax.random.uniform)(keys))}
+        words = {
+            "example": batch.index,
+            "crop": batch.audio,
+            "keys": jax.random.key_data(keys),
+            "noise": self.noise(keys),
+        }
+        for name, values in words.items():
+            total = checksum(values)
+            for half, part in (("high", total >> 16), ("low", total & 0xFFFF)):
+                metrics[f"{name}_{half}"] = part.astype(jnp.float32)  # exact
+        return loss, metrics
 
 
 class Rows:
@@ -90,6 +92,13 @@ class Rows:
             threading.Event().wait()
         if self.fault == "poison":
             batch.audio[0, 0] = np.nan
+        if self.fault == "storage":
+            serialization.async_serialize_from_host = fails
+
+
+async def fails(*args, **more):
+    """A write to storage that does not work."""
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def run(argv):
@@ -113,6 +122,7 @@ def run(argv):
         finished = train(
             Noted(),
             config,
+            plain=TinyStage(),
             frozen=tiny_frozen(mesh),
             description={},
             mesh=mesh,

@@ -28,6 +28,7 @@ class TinyStage:
     """Denoises audio; a critic of its own group and a running mean come along."""
 
     name = "tiny"
+    needs, reads_text, marks = (), False, False
 
     def __init__(self, width=WIDTH, poison=False):
         self.width, self.poison = width, poison
@@ -61,9 +62,8 @@ class TinyStage:
 
     def loss(self, params, frozen, batch, keys):
         clean_BN = batch.audio[..., 0]
-        noise_BN = jax.vmap(lambda key: jax.random.normal(key, (SAMPLES,)))(keys)
         model = params["model"]
-        hidden = jnp.tanh((clean_BN + 0.1 * noise_BN) @ weight(model["up"]))
+        hidden = jnp.tanh((clean_BN + 0.1 * self.noise(keys)) @ weight(model["up"]))
         made = hidden @ weight(model["down"]) + model["bias"] + frozen["offset"]
         error = jnp.mean((made - clean_BN) ** 2)
         critic = jnp.mean((jax.lax.stop_gradient(made) @ params["critic"]["kernel"] - 1) ** 2)
@@ -72,8 +72,14 @@ class TinyStage:
             error = error / (batch.audio[0, 0, 0] * 0)
         return error + critic + statistic, {"error": error}
 
+    def noise(self, keys):
+        return jax.vmap(lambda key: jax.random.normal(key, (SAMPLES,)))(keys)
+
     def examples(self, batch):
         return jnp.full((), batch.index.shape[0])
+
+    def tokens(self, batch):
+        return SAMPLES
 
     def evaluate(self, params, frozen, batch, keys):
         return {"error": self.loss(params, frozen, batch, keys)[1]["error"]}
@@ -164,10 +170,11 @@ def tiny_frozen(mesh):
 
 def train_tiny(workdir, config, *, stage=None, data=None, description=None, **more):
     """Trains in `workdir` on one device a batch shard."""
-    mesh = tiny_mesh()
+    mesh, stage = tiny_mesh(), stage or TinyStage()
     return train(
-        stage or TinyStage(),
+        stage,
         config,
+        plain=stage,
         description={"model": {"width": WIDTH}} if description is None else description,
         mesh=mesh,
         data=data or TinyData(),

@@ -12,8 +12,9 @@ from v2a_jax.errors import UserError
 from v2a_jax.models.functional import count
 from v2a_jax.models.system import System
 from v2a_jax.models.tokenizer import Tokenizer
-from v2a_jax.sampling.bundle import PARTS, save_bundle
+from v2a_jax.sampling.bundle import PARTS, PROVENANCE, is_bundle, save_bundle
 from v2a_jax.training.earlier import TRAINED_BY, load_parts
+from v2a_jax.training.workdir import read_config
 from v2a_jax.types import Params
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder in which all stages were trained.")
@@ -36,10 +37,8 @@ def export(workdir: pathlib.Path, out: pathlib.Path) -> None:
     config = _config(workdir, "diffusion")
     origin = pathlib.Path(config["earlier"]) if config["earlier"] else workdir
     system, sigma = System.from_config(config), config["ema"]["sigma_rel"][0]
-    weights: Params = {}
-    for part in PARTS:
-        home = workdir if TRAINED_BY[part] == "diffusion" else origin
-        weights |= load_parts(home, (part,), system, sigma)
+    weights = load_parts(workdir, ("dit",), system, sigma)
+    weights |= load_parts(origin, [part for part in PARTS if part != "dit"], system, sigma)
     tokenizer = origin / "tokenizer.model"
     if not tokenizer.is_file():
         raise UserError(f"no {tokenizer}: train stage 'perception' first")
@@ -61,11 +60,14 @@ def export(workdir: pathlib.Path, out: pathlib.Path) -> None:
     )
 
 
-def _config(workdir: pathlib.Path, stage: str) -> dict[str, Any]:
-    path = workdir / stage / "config.json"
-    if not path.is_file():
-        raise UserError(f"stage '{stage}' was not trained in {workdir}: no {path}")
-    return json.loads(path.read_text())
+def _config(place: pathlib.Path, stage: str) -> dict[str, Any]:
+    """The config with which a stage was trained, in this folder or before it was a bundle."""
+    if is_bundle(place):
+        stages = json.loads((place / PROVENANCE).read_text()).get("stages", {})
+        return stages.get(stage, {})
+    if not (config := read_config(place / stage)):
+        raise UserError(f"stage '{stage}' was not trained in {place}: no {stage}/config.json")
+    return config
 
 
 def _data(config: dict[str, Any]) -> dict[str, Any]:
@@ -85,9 +87,10 @@ def _card(config: dict[str, Any], weights: Params, provenance: dict[str, Any]) -
     trained = "\n".join(
         f"- {name}: {stage['run']['steps']} steps of {stage['run']['batch_size']} clips"
         for name, stage in provenance["stages"].items()
+        if "run" in stage
     )
     origins = "\n".join(
-        f"- {name}: {_origin(stage.get('provenance', {}))}"
+        f"- {name}: {_origin(stage.get('provenance', {}))}{_tuned(name, stage)}"
         for name, stage in provenance["stages"].items()
     )
     return f"""# Model card
@@ -126,6 +129,18 @@ def _origin(told: dict[str, Any]) -> str:
         f"{told['records']} records ({licences}), withheld: {withheld or 'none'}, "
         f"policy {told['policy']}, ledger {told.get('ledger_sha256', 'none')}"
     )
+
+
+def _tuned(name: str, stage: dict[str, Any]) -> str:
+    """What a stage began with and what that had read, in turn; nothing for a random start."""
+    if not (base := stage.get("base")):
+        return ""
+    rank = stage["lora"]["rank"]
+    how = f"factors of rank {rank} tuned on" if rank else "all weights tuned from"
+    before = base["trained"].get("stages", {}).get(name, {})
+    read = f"{_origin(before.get('provenance', {}))}{_tuned(name, before)}"
+    place = pathlib.PurePath(base["weights"]).name
+    return f"; {how} weights {base['sha256'][:16]} of {place}, made of: {read}"
 
 
 if __name__ == "__main__":

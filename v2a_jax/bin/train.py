@@ -47,7 +47,7 @@ from v2a_jax.training.optimizer import OptimizerConfig
 from v2a_jax.training.peers import Peers
 from v2a_jax.training.profile import profiled
 from v2a_jax.training.stages import Stage, make_stage
-from v2a_jax.training.warm import InitConfig, warm_weights
+from v2a_jax.training.warm import begin_with
 from v2a_jax.types import Params
 from v2a_jax.watermark.key import load_or_create
 
@@ -77,12 +77,11 @@ def train_stage(config: ConfigDict, workdir: pathlib.Path, peers: Peers, profile
     """Trains, or resumes, one stage in `workdir`; 0 when done, 1 when asked to stop before."""
     name = config.stage
     system = System.from_config(config)
-    stage = make_stage(name, config, system)
-    training = _training(config)
+    stage, training = make_stage(name, config, system), _training(config)
     mesh = make_mesh(build(MeshConfig, config.mesh))
     earlier = earlier_parts(config, workdir, stage.needs, system)
     part = local_part(batch_sharding(mesh), training.run.batch_size)
-    initial = warm_weights(build(InitConfig, config.init), stage, training.ema.sigma_rel[0], _say)
+    start = begin_with(config, stage, workdir / name, _say)
     source, data, heldout = _loaders(config, workdir, stage, earlier, part)
     frozen = on_mesh(earlier, system, mesh)
     del earlier  # a second copy, for as long as training lasts
@@ -92,12 +91,14 @@ def train_stage(config: ConfigDict, workdir: pathlib.Path, peers: Peers, profile
         whole = NamedSharding(mesh, P())
         frozen["pattern"] = jax.tree.map(lambda leaf: placed(leaf, whole), pattern)
     finished = train(
-        stage,
+        start.of(stage),
         training,
-        frozen=frozen,
+        plain=start.of(_plain(config)),
+        frozen=frozen | start.frozen(stage, mesh),
         description={
             **json.loads(config.to_json_best_effort()),
             "provenance": provenance(config, source),
+            **start.description,
         },
         mesh=mesh,
         data=data,
@@ -106,10 +107,17 @@ def train_stage(config: ConfigDict, workdir: pathlib.Path, peers: Peers, profile
         workdir=workdir / name,
         peers=peers,
         began=process_began(),
-        initial=initial,
+        initial=start.initial,
         profiled=profiled,
     )
     return 0 if finished else 1
+
+
+def _plain(config: ConfigDict) -> Stage:
+    """The stage of the config, with nothing computed again and no kernels: as it is counted."""
+    plain = config.copy_and_resolve_references()
+    plain.model.stack.update(remat="none", attention="reference")
+    return make_stage(plain.stage, plain, System.from_config(plain))
 
 
 def _training(config: ConfigDict) -> TrainConfig:

@@ -15,8 +15,9 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from v2a_jax.errors import UserError
+from v2a_jax.leaves import differences, listed
 from v2a_jax.media.files import file_sha256
-from v2a_jax.models.functional import flatten, shapes_by_path
+from v2a_jax.models.functional import flatten
 from v2a_jax.models.system import System
 from v2a_jax.models.tokenizer import Tokenizer
 from v2a_jax.types import Params
@@ -67,16 +68,21 @@ def save_bundle(
 
 def _check_replaceable(directory: pathlib.Path) -> None:
     """Only a bundle or an empty folder may be replaced."""
-    if not directory.exists() or (directory / CONFIG).is_file():
+    if not directory.exists() or is_bundle(directory):
         return
     if not directory.is_dir() or any(directory.iterdir()):
         raise UserError(f"{directory} exists and is not a bundle: choose another --out")
 
 
+def is_bundle(folder: pathlib.Path) -> bool:
+    """Whether there is a bundle, sound or not."""
+    return (folder / CONFIG).is_file()
+
+
 def load_bundle(directory: str | os.PathLike) -> Bundle:
     """The bundle in a folder; UserError with a line for whatever is wrong with it."""
     folder = pathlib.Path(directory)
-    if not (folder / CONFIG).is_file():
+    if not is_bundle(folder):
         raise UserError(f"{folder} is not a bundle: it has no {CONFIG}")
     try:
         content = json.loads((folder / CONFIG).read_text())
@@ -109,15 +115,12 @@ def _load_weights(folder: pathlib.Path, system: System) -> Params:
             loaded = ocp.load_pytree(folder.absolute() / WEIGHTS)
     except Exception as error:  # Orbax raises many kinds for a damaged folder
         raise UserError(f"bundle {folder}: its weights cannot be read ({error})") from error
-    expected, found = shapes_by_path(wanted), shapes_by_path(loaded)
-    differing = sorted({name for name, _ in expected.items() ^ found.items()})
-    if differing:
+    expected, found = flatten(wanted), flatten(loaded)
+    if differing := differences(found, expected):
         raise UserError(
-            f"bundle {folder}: {len(differing)} weights are not those of its config "
-            f"({', '.join(differing[:5])})"
+            f"bundle {folder}: its weights are not those of its config ({listed(differing)})"
         )
-    leaves = flatten(loaded)
-    ordered = [np.asarray(leaves[name]) for name in expected]
+    ordered = [np.asarray(found[name]) for name in expected]
     return jax.tree.unflatten(jax.tree.structure(wanted), ordered)
 
 

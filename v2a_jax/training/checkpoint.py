@@ -7,7 +7,8 @@ the sharding; it changes whenever a single word does.
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -17,12 +18,13 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from v2a_jax.errors import UserError
+from v2a_jax.leaves import differences, listed
 from v2a_jax.models.functional import flatten
 from v2a_jax.training.state import TrainState
 from v2a_jax.types import Array, Params
 
 CHECKSUMS = "checksums"
-LISTED = 8  # names shown of leaves that differ
+PAUSE = 0.01  # seconds between looks at a write that is waited for
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,7 @@ class Checkpoints:
             cleanup_tmp_directories=True,
         )
         self._writing = False
+        self._failed = _failures(self._manager)
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -69,6 +72,8 @@ class Checkpoints:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._failed.is_set():
+            return  # closing would wait for the other hosts
         try:
             self._manager.close()
         except Exception as failure:
@@ -99,11 +104,15 @@ class Checkpoints:
 
     def check(self) -> None:
         """UserError when a write has failed in the background; waits for nothing."""
-        if self._writing and not self._manager.is_saving_in_progress():
+        if self._failed.is_set() or (self._writing and not self._manager.is_saving_in_progress()):
             self.wait()
 
     def wait(self) -> None:
         """Returns once everything is on disk; UserError when a write has failed."""
+        # Whoever has failed to write must not wait for the others, who wait for this host.
+        while self._writing and self._manager.is_saving_in_progress():
+            if self._failed.wait(PAUSE):
+                raise self._unwritten(self._failed.error) from self._failed.error
         try:
             self._manager.wait()
         except Exception as error:
@@ -118,12 +127,40 @@ class Checkpoints:
         wanted = flatten(abstract)
         stored = _stored(self._manager)
         place = self.directory / str(self.latest())
-        _compare(place, stored, wanted)
+        weights = {name: leaf for name, leaf in stored.items() if name != CHECKSUMS}
+        if differing := differences(weights, wanted):
+            raise UserError(f"checkpoint {place} is of another model ({listed(differing)})")
         loaded = _load(self._manager, stored, wanted)
         return jax.tree.unflatten(jax.tree.structure(abstract), [loaded[name] for name in wanted])
 
     def _unwritten(self, error: Exception) -> UserError:
         return UserError(f"cannot write a checkpoint under {self.directory}: {_reason(error)}")
+
+
+class Failure(threading.Event):
+    """Set with the error that made a write fail."""
+
+    error: Exception | None = None
+
+
+def _failures(manager: ocp.training.Checkpointer) -> Failure:
+    """What tells of a write that has failed on this host, while other hosts still wait for it.
+
+    Orbax tells only once all hosts have met, which they never do then.
+    """
+    failure, inner = Failure(), manager._manager  # nothing public is called before hosts meet
+    usual = inner._wait_for_checkpointers
+
+    def noted() -> None:
+        try:
+            usual()
+        except Exception as error:
+            failure.error = error
+            failure.set()
+            raise
+
+    inner._wait_for_checkpointers = noted
+    return failure
 
 
 def restore_params(
@@ -179,29 +216,8 @@ def _load(
     actual = jax.device_get({name: checksum(leaf) for name, leaf in loaded.items()})
     altered = [name for name in wanted if actual[name] != expected[name]]
     if altered:
-        raise _damaged(manager, f"wrong checksum of {_listed(altered)}")
+        raise _damaged(manager, f"wrong checksum of {', '.join(altered)}")
     return loaded
-
-
-def _compare(place: pathlib.Path, stored: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """UserError that lists the leaves that are missing, left over, or of another shape or type."""
-    both = sorted(stored.keys() & wanted.keys(), key=_weights_first)
-    shapes = {
-        name: [f"{tree[name].dtype}{list(tree[name].shape)}" for tree in (stored, wanted)]
-        for name in both
-    }
-    problems = {
-        "missing": sorted(wanted.keys() - stored.keys(), key=_weights_first),
-        "left over": sorted(stored.keys() - wanted.keys() - {CHECKSUMS}, key=_weights_first),
-        "changed": [f"{name} {old} -> {new}" for name, (old, new) in shapes.items() if old != new],
-    }
-    found = [f"{kind}: {_listed(names)}" for kind, names in problems.items() if names]
-    if found:
-        raise UserError(f"checkpoint {place} is of another model ({'; '.join(found)})")
-
-
-def _weights_first(name: str) -> tuple[bool, str]:
-    return not name.startswith("params/"), name
 
 
 def _damaged(manager: ocp.training.Checkpointer, reason: str) -> UserError:
@@ -218,11 +234,6 @@ def _reason(error: Exception) -> str:
         error = error.__cause__
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
     return line if len(line) <= 400 else f"{line[:200]} .. {line[-200:]}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = [f".. ({len(names)} in all)"] if len(names) > LISTED else []
-    return ", ".join([*names[:LISTED], *more])
 
 
 def _nested(flat: Mapping[str, Array]) -> Params:

@@ -173,6 +173,11 @@ class CodecStage:
         """All."""
         return jnp.full((), batch.index.shape[0])
 
+    def tokens(self, batch: Batch) -> int:
+        """Latents."""
+        config = self.system.codec_config
+        return round(batch.audio.shape[1] / config.sample_rate * config.latent_rate)
+
     def evaluate(
         self, params: Params, frozen: Params, batch: Batch, keys: Array
     ) -> dict[str, Array]:

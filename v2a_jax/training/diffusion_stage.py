@@ -5,6 +5,7 @@ each can be guided on its own. A batch comes as pixels and sound, or already enc
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,6 +83,16 @@ class DiffusionStage:
     def examples(self, batch: Batch | Encoded) -> Array:
         """Those that have audio."""
         return batch.has_audio.sum()
+
+    def tokens(self, batch: Batch | Encoded) -> int:
+        """Those that attend to each other: latents, what is seen, and the caption."""
+        if isinstance(batch, Encoded):
+            given = batch.given
+            return batch.latents.shape[1] + given.semantic.shape[1] + given.text.shape[1]
+        codec, video = self.system.codec_config, self.system.video_config
+        latents = round(batch.audio.shape[1] / codec.sample_rate * codec.latent_rate)
+        seen = math.ceil(batch.video.shape[1] / video.semantic_frames)
+        return latents + seen + batch.caption.shape[1]
 
     def evaluate(
         self, params: Params, frozen: Params, batch: Batch | Encoded, keys: Array

@@ -74,6 +74,11 @@ class Ledger:
         """Seconds in the present phase."""
         return self._clock() - self._since
 
+    def working(self) -> float:
+        """Seconds that this process has spent on steps and on waiting for their data."""
+        self.enter(self.phase)
+        return self._seconds["step"] + self._seconds["data"]
+
     def finished(self, step: int, *, told: bool = False) -> None:
         """Notes that this step was taken; a snapshot follows when `told`, or the last is old."""
         self.step = step

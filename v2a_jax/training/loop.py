@@ -8,7 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh
 
 from v2a_jax.errors import UserError
 from v2a_jax.sharding import batch_sharding
@@ -24,11 +24,12 @@ from v2a_jax.training.peers import Peers
 from v2a_jax.training.profile import Profile
 from v2a_jax.training.stages import Stage
 from v2a_jax.training.state import TrainState, abstract_state, state_maker
-from v2a_jax.training.step import TrainStep, make_train_step
+from v2a_jax.training.step import Metrics, TrainStep, make_train_step
+from v2a_jax.training.throughput import Speedometer, work_of
 from v2a_jax.training.warm import replaced
 from v2a_jax.training.watch import Watch
 from v2a_jax.training.workdir import bind_config, held
-from v2a_jax.types import Params
+from v2a_jax.types import Batch, Encoded, Params
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,6 +70,7 @@ def train(
     stage: Stage,
     config: TrainConfig,
     *,
+    plain: Stage,
     frozen: Params,
     description: Mapping[str, Any],
     mesh: Mesh,
@@ -81,32 +83,36 @@ def train(
     initial: Mapping[str, np.ndarray],
     profiled: range,
 ) -> bool:
-    """Trains, or resumes, `stage` in `workdir`; true when it has taken all of its steps.
+    """Trains, or resumes, `stage` in `workdir`; false when a signal stopped it, and it is saved.
 
-    `frozen` holds earlier stages' weights, on the mesh; the folder is bound to `description`,
-    JSON-able; `began` is the unix time at which this process did; `initial` are weights to begin
-    with, by name; `profiled` steps. False: a signal asked to stop, the state is saved. UserError:
-    updates are not finite, a checkpoint fails, or the folder is of another configuration.
+    `plain` is the stage as its operations are counted; `frozen` weights are on the mesh, `initial`
+    ones begin, by name; `description`, JSON-able, binds the folder; the process `began` at a unix
+    time. UserError: updates not finite, a checkpoint failed, a folder of another configuration.
     """
     _check(config, mesh)
     with jax.set_mesh(mesh), held(workdir), contextlib.ExitStack() as stack:
-        folder = workdir / "checkpoints"
-        checkpoints = stack.enter_context(Checkpoints(folder, config.checkpoint.keep))
+        folder, keep = workdir / "checkpoints", config.checkpoint.keep
+        checkpoints = stack.enter_context(Checkpoints(folder, keep))
         start = checkpoints.latest()
         bind_config(workdir, description, started=start is not None)
         watch = Watch(stage.name, config.run, workdir, start or 0, sample_rate)
-        stack.enter_context(contextlib.closing(watch))
-        if start is not None and start >= config.run.steps:
-            watch.say(f"all {config.run.steps} steps are done")
+        stack.callback(watch.close)
+        if _done(start or 0, config.run.steps, watch):
             return True
         ledger = _timed(stack, config.run, workdir, start or 0, began)
-        place = batch_sharding(mesh)
-        after = Heldout(stage, frozen, heldout, config.run, place, watch)
+        after = Heldout(stage, frozen, heldout, config.run, batch_sharding(mesh), watch)
         stop = stack.enter_context(StopRequest())
         profile = stack.enter_context(Profile(profiled, workdir / "profile"))
         stack.push(peers.tell)
-        loop = _Loop(config, frozen, place, data, checkpoints, watch, after, stop, ledger, profile)
+        loop = _Loop(config, plain, frozen, data, checkpoints, watch, after, stop, ledger, profile)
         return loop.run(*begin(stage, config, mesh, checkpoints, initial))
+
+
+def _done(start: int, steps: int, watch: Watch) -> bool:
+    """Whether no step is left; then it is told."""
+    if start >= steps:
+        watch.say(f"all {steps} steps are done")
+    return start >= steps
 
 
 def _timed(
@@ -170,8 +176,8 @@ class _Loop:
     """The loop with all that it works with."""
 
     config: TrainConfig
+    plain: Stage
     frozen: Params
-    sharding: NamedSharding
     data: Data
     checkpoints: Checkpoints
     watch: Watch
@@ -183,7 +189,8 @@ class _Loop:
     def run(self, state: TrainState, train_step: TrainStep) -> bool:
         """Steps until the last one, or until asked to stop; the state is on disk afterwards."""
         run, start = self.config.run, int(state.step)
-        batches = self.data.batches(start)
+        place = batch_sharding(jax.sharding.get_mesh())
+        batches, speed = self.data.batches(start), Speedometer(self.ledger)
         finished = True
         self.ledger.enter("step")
         for step in range(start + 1, run.steps + 1):
@@ -193,20 +200,19 @@ class _Loop:
             with self.ledger.spend("data"):
                 rows = next(batches)
             self.profile.before(step)
-            batch = to_device(rows, self.sharding, run.batch_size)
-            first = step == start + 1
-            # A step must find all that it reads on the devices, and keep what it makes there.
-            with (
-                self.ledger.spend("compile" if first else "step"),
-                jax.transfer_guard("disallow"),
-            ):
-                state, metrics = train_step(state, self.frozen, batch)
-                if first:  # other hosts may still be compiling
-                    jax.block_until_ready(metrics)
+            batch = to_device(rows, place, run.batch_size)
+            if step == start + 1:
+                state, metrics = self._first(state, train_step, batch, speed)
+            else:
+                # A step must find all that it reads on the devices, and keep what it makes there.
+                with jax.transfer_guard("disallow"):
+                    state, metrics = train_step(state, self.frozen, batch)
             self.profile.after(step, metrics)
             self.watch.push(step, metrics)
             self.checkpoints.check()
             self.ledger.finished(step, told=step % run.log_every == 0)
+            if step % run.log_every == 0:
+                self.watch.speed(step, speed.rates(step))
             self._between(step, state)
         self._save(state)
         with self.ledger.spend("checkpoint"):
@@ -215,6 +221,20 @@ class _Loop:
         if not finished:
             self.watch.say(f"stopped and saved at step {int(state.step)} of {run.steps}")
         return finished
+
+    def _first(
+        self, state: TrainState, train_step: TrainStep, batch: Batch | Encoded, speed: Speedometer
+    ) -> tuple[TrainState, Metrics]:
+        """The first step of this process, with its compilation; from its end on speed counts."""
+        step = int(state.step) + 1
+        with self.ledger.spend("compile"):
+            accumulate = self.config.run.accumulate
+            work = work_of(self.plain, state.params, self.frozen, batch, accumulate)
+            with jax.transfer_guard("disallow"):
+                state, metrics = train_step(state, self.frozen, batch)
+            jax.block_until_ready(metrics)  # other hosts may still be compiling
+        speed.start(work, step)
+        return state, metrics
 
     def _between(self, step: int, state: TrainState) -> None:
         """What is due after this step; a checkpoint comes last, when all before it is logged."""

@@ -2,7 +2,7 @@
 
 Each process counts up a key of its own in JAX's key-value store. Process 0 looks at all of them and
 writes down who has fallen silent; a process that fails writes that down itself. Everybody reads it.
-Process 0 holds the store: without it JAX aborts the others at once, and names the leader.
+Process 0 holds the store: the others hold a lifeline to it, and end when that does.
 """
 
 import atexit
@@ -17,11 +17,14 @@ from types import TracebackType
 import jax
 from jax._src import distributed  # the store's client has no public name
 
+from v2a_jax.cluster import CONNECT_SECONDS
 from v2a_jax.errors import UserError
 from v2a_jax.training.hang import EXIT_LOST
+from v2a_jax.training.lifeline import Lifeline, hold
 
-BEATS, ENDED, LEFT = "v2a/beats/", "v2a/ended/", "v2a/left/"
+BEATS, ENDED, LEFT, LIFELINE = "v2a/beats/", "v2a/ended/", "v2a/left/", "v2a/lifeline"
 BEATS_A_BOUND = 6
+GRACE = 2.0  # seconds to close in, of those for which an abort is held up
 
 
 class Peers:
@@ -35,11 +38,13 @@ class Peers:
         self._me, self._count = jax.process_index(), jax.process_count()
         self._client = distributed.global_state.client if self._count > 1 else None
         self._leaving, self._told = threading.Event(), False
+        self._last = EXIT_LOST, ""
         self._heard: dict[str, tuple[str, float]] = {}
         self._thread = threading.Thread(target=self._watch, name="peers", daemon=True)
 
     def __enter__(self) -> "Peers":
         if self._client is not None:
+            self._hold_on()
             self._beat(0)
             self._thread.start()
         return self
@@ -67,17 +72,38 @@ class Peers:
             return
         if _is_consequence(error):  # of another process's end: which one shows within the bound
             self._leaving.wait(2 * self._seconds)
-        self._told = True
         status = 2 if isinstance(error, UserError) else EXIT_LOST
         reason = " ".join((str(error) or type(error).__name__).split())[:400]
+        self._last, self._told = (status, f"v2a: error: {reason}\n"), True
+        # What is left to close, JAX itself and the store may wait for processes that never come.
+        atexit.register(_leave, status)
+        late = threading.Timer(self._seconds, _leave, self._last)
+        late.daemon = True
+        late.start()
         self._publish(self._me, status, f"on {socket.gethostname()} failed: {reason}")
         if self._me == 0:  # the store ends with this process: let the others read it
             self._await_others()
-        # What is left to close, and JAX itself, may wait for processes that never come.
-        atexit.register(_leave, status)
-        late = threading.Timer(self._seconds, _leave, (status, f"v2a: error: {reason}\n"))
-        late.daemon = True
-        late.start()
+
+    def _hold_on(self) -> None:
+        """Gives the others a lifeline, or takes it."""
+        if self._me == 0:
+            self._client.key_value_set(LIFELINE, str(Lifeline().port), allow_overwrite=True)
+            return
+        port = self._client.blocking_key_value_get(LIFELINE, 1000 * CONNECT_SECONDS)
+        host = distributed.global_state.coordinator_address.rpartition(":")[0].strip("[]")
+        try:
+            hold(host, int(port), self._seconds, lambda: self._lost(host))
+        except OSError as error:  # a firewall: then JAX aborts when process 0 is gone
+            sys.stderr.write(f"v2a: no lifeline to process 0 at {host}:{port}: {error}\n")
+
+    def _lost(self, host: str) -> None:
+        """Ends this process when process 0 ended before it was done."""
+        if self._told:  # it may have ended for what this process has told, and is closing
+            time.sleep(GRACE)
+            _leave(*self._last)
+        elif not self._leaving.is_set():
+            line = f"process 0 of {self._count} on {host} is gone"
+            _leave(EXIT_LOST, f"v2a: error: {line}: process {self._me} stops too\n")
 
     def _watch(self) -> None:
         """Beats, listens, and ends this process when another has ended."""
@@ -129,9 +155,11 @@ class Peers:
 def _is_consequence(error: BaseException) -> bool:
     """Whether JAX raised it, or what lies beneath it: a collective fails without all processes."""
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, jax.errors.JaxRuntimeError):
+    while cause is not None:
+        if isinstance(cause, jax.errors.JaxRuntimeError) or "Gloo" in str(cause):
+            return True
         cause = cause.__cause__
-    return cause is not None
+    return False
 
 
 def _leave(status: int, line: str = "") -> None:

@@ -8,6 +8,7 @@
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -96,6 +97,12 @@ class PerceptionStage:
     def examples(self, batch: Batch) -> Array:
         """All."""
         return jnp.full((), batch.index.shape[0])
+
+    def tokens(self, batch: Batch) -> int:
+        """Those of the video and of the caption."""
+        frames = batch.video.shape[1]
+        semantic = math.ceil(frames / self.system.video_config.semantic_frames)
+        return frames + semantic + batch.caption.shape[1]
 
     def evaluate(
         self, params: Params, frozen: Params, batch: Batch, keys: Array

@@ -49,6 +49,9 @@ class Stage(Protocol):
     def examples(self, batch: Batch) -> Array:
         """How many examples the loss is a mean over: what it weighs beside another batch's."""
 
+    def tokens(self, batch: Batch) -> int:
+        """How many tokens of its own each row of the batch is to the models; padding counts."""
+
     def evaluate(
         self, params: Params, frozen: Params, batch: Batch, keys: Array
     ) -> dict[str, Array]:

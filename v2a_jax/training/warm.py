@@ -6,19 +6,25 @@ name matches a pattern of the config; then the stage's own random weights stay, 
 
 import dataclasses
 import fnmatch
+import json
 import pathlib
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
+from v2a_jax.config import build, require
 from v2a_jax.errors import UserError
+from v2a_jax.leaves import differences, listed
 from v2a_jax.models.functional import flatten
-from v2a_jax.sampling.bundle import CONFIG, load_bundle
-from v2a_jax.training.checkpoint import restore_params
-from v2a_jax.training.earlier import placed
-from v2a_jax.training.ema import profile_name
+from v2a_jax.sampling.bundle import PROVENANCE, is_bundle
+from v2a_jax.sharding import param_shardings
+from v2a_jax.training.earlier import has_weights, placed, stage_weights, weights_sha256
+from v2a_jax.training.lora import BASE, LoraConfig, LoraStage
 from v2a_jax.training.stages import Stage
+from v2a_jax.training.workdir import read_config, started
 from v2a_jax.types import Array, Params
 
 
@@ -33,6 +39,59 @@ class InitConfig:
     differ: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a stage begins with: given `weights` by name, which `lora.rank` > 0 keeps as they are.
+
+    `told` is what a run says of them.
+    """
+
+    lora: LoraConfig
+    weights: Mapping[str, np.ndarray]
+    told: Mapping[str, Any]
+
+    def of(self, stage: Stage) -> Stage:
+        """The stage that is trained: `stage`, or factors of it."""
+        return LoraStage(stage, self.lora) if self.lora.rank else stage
+
+    @property
+    def initial(self) -> Mapping[str, np.ndarray]:
+        """Weights that a fresh state begins with."""
+        return {} if self.lora.rank else self.weights
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What the run's folder is bound to."""
+        return {"base": self.told} if self.told else {}
+
+    def frozen(self, stage: Stage, mesh: Mesh) -> Params:
+        """What the trained stage finds in the frozen tree: all weights of `stage`, or nothing."""
+        if not self.lora.rank:
+            return {}
+        shapes = jax.eval_shape(stage.init, jax.random.key(0))
+        leaves = [self.weights[name] for name in flatten(shapes)]
+        tree = jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+        return {BASE: jax.tree.map(placed, tree, param_shardings(mesh, stage.axes()))}
+
+
+def begin_with(
+    config: Mapping[str, Any], stage: Stage, run: pathlib.Path, say: Callable[[str], None]
+) -> Start:
+    """What `stage` begins with in the folder of its run, by the sections `init` and `lora`.
+
+    A run that trains its weights themselves needs those it began with no more once it has started.
+    UserError where factors are asked for without weights to tune.
+    """
+    init, lora = build(InitConfig, config["init"]), build(LoraConfig, config["lora"])
+    require(not lora.rank or bool(init.weights), "lora.rank tunes given weights: set init.weights")
+    require(not (lora.rank and init.differ), "lora.rank tunes whole weights: no init.differ")
+    if not lora.rank and started(run):
+        return Start(lora=lora, weights={}, told=read_config(run).get("base", {}))
+    weights = warm_weights(init, stage, config["ema"]["sigma_rel"][0], say)
+    told = _statement(init.weights, stage.name, weights) if weights else {}
+    return Start(lora=lora, weights=weights, told=told)
+
+
 def warm_weights(
     config: InitConfig, stage: Stage, sigma_rel: float, say: Callable[[str], None]
 ) -> dict[str, np.ndarray]:
@@ -42,11 +101,16 @@ def warm_weights(
     """
     if not config.weights:
         return {}
+    place = pathlib.Path(config.weights)
+    if not has_weights(place, stage.name):
+        raise UserError(
+            f"init.weights={place} is neither a bundle nor has it a run of {stage.name}"
+        )
     wanted = flatten(jax.eval_shape(lambda: stage.init(jax.random.key(0))))
     parts = {name.split("/")[0] for name in wanted}
     found = {
         name: leaf
-        for name, leaf in flatten(_load(config.weights, stage.name, sigma_rel)).items()
+        for name, leaf in flatten(stage_weights(place, (stage.name,), sigma_rel)).items()
         if name.split("/")[0] in parts
     }
     differing = differences(found, wanted)
@@ -57,26 +121,15 @@ def warm_weights(
     }
     if refused:
         raise UserError(
-            f"init.weights={config.weights}: {len(refused)} weights are not those of this stage "
-            f"(init.differ would allow them): {_listed(refused)}"
+            f"init.weights={config.weights}: weights are not those of this stage "
+            f"(init.differ would allow them): {listed(refused)}"
         )
     taken = {name: np.asarray(found[name]) for name in wanted if name not in differing}
     if not taken:
         raise UserError(f"init.weights={config.weights}: it has none of this stage's weights")
-    told = f"; not taken: {_listed(differing)}" if differing else ""
+    told = f"; not taken: {listed(differing)}" if differing else ""
     say(f"begins with {len(taken)} of {len(wanted)} weights of {config.weights}{told}")
     return taken
-
-
-def differences(found: Mapping[str, Array], wanted: Mapping[str, Array]) -> dict[str, str]:
-    """What is wrong with each leaf that is not in both with one shape and type."""
-    told = dict.fromkeys(wanted.keys() - found.keys(), "missing")
-    told |= dict.fromkeys(found.keys() - wanted.keys(), "left over")
-    for name in found.keys() & wanted.keys():
-        old, new = (f"{tree[name].dtype}{list(tree[name].shape)}" for tree in (found, wanted))
-        if old != new:
-            told[name] = f"{old} there, {new} here"
-    return dict(sorted(told.items()))
 
 
 def replaced(params: Params, weights: Mapping[str, Array]) -> Params:
@@ -92,16 +145,16 @@ def replaced(params: Params, weights: Mapping[str, Array]) -> Params:
     )
 
 
-def _load(place: str, stage: str, sigma_rel: float) -> Params:
+def _statement(place: str, stage: str, weights: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """What a run keeps of the weights it began with, and of what made them: JSON values."""
     folder = pathlib.Path(place)
-    if (folder / CONFIG).is_file():
-        return load_bundle(folder).weights
-    if not (folder / stage / "checkpoints").is_dir():
-        raise UserError(f"init.weights={place} is neither a bundle nor has it a run of {stage}")
-    device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    return restore_params(folder / stage / "checkpoints", profile_name(sigma_rel), device)
-
-
-def _listed(differing: Mapping[str, str]) -> str:
-    """Every one of them: a weight that silently stays random is found weeks later."""
-    return ", ".join(f"{name} ({what})" for name, what in differing.items())
+    if is_bundle(folder):
+        trained = json.loads((folder / PROVENANCE).read_text())
+    else:
+        trained = {"stages": {stage: read_config(folder / stage)}}
+    return {
+        "weights": place,
+        "sha256": weights_sha256(weights),
+        "parts": sorted({name.split("/")[0] for name in weights}),
+        "trained": trained,
+    }

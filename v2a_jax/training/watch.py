@@ -16,6 +16,7 @@ import numpy as np
 from v2a_jax.errors import UserError
 from v2a_jax.training.metrics import MetricsWriter
 from v2a_jax.training.progress import Progress
+from v2a_jax.training.throughput import shown
 from v2a_jax.types import Array
 
 
@@ -84,6 +85,12 @@ class Watch:
         """Shows numbers that depend on the machine, so that the logs of equal runs stay equal."""
         if self._writer is not None:
             self._writer.board(step, values)
+
+    def speed(self, step: int, rates: Mapping[str, float]) -> None:
+        """Shows how fast the run is."""
+        self.board(step, {f"speed/{name}": value for name, value in rates.items()})
+        if self._progress is not None and rates:
+            self._progress.rates(shown(rates))
 
     def samples(self, step: int, audio: Mapping[str, np.ndarray]) -> None:
         """Logs audio float32[K,N,C] by name."""

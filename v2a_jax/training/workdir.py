@@ -11,6 +11,7 @@ import jax
 
 from v2a_jax.errors import UserError
 
+CONFIG = "config.json"
 # Fields, or whole sections, that may change when a run resumes: they alter neither the model, the
 # data nor the order of the examples, but for clips that are withdrawn or found damaged at any time.
 MAY_CHANGE = (
@@ -34,6 +35,7 @@ MAY_CHANGE = (
     "sampler",
     "watermark",
     "provenance",
+    "base.trained",
 )
 
 
@@ -58,9 +60,9 @@ def held(workdir: pathlib.Path) -> Iterator[None]:
 
 def bind_config(workdir: pathlib.Path, config: Mapping[str, Any], started: bool) -> None:
     """Writes `config.json`; once training has started, UserError lists fields that now differ."""
-    path = workdir / "config.json"
+    path = workdir / CONFIG
     if started and path.exists():
-        old, new = fields(json.loads(path.read_text())), fields(json.loads(json.dumps(config)))
+        old, new = fields(read_config(workdir)), fields(json.loads(json.dumps(config)))
         changes = [
             f"{name} {old.get(name)} -> {new.get(name)}"
             for name in sorted(old.keys() | new.keys())
@@ -76,6 +78,17 @@ def bind_config(workdir: pathlib.Path, config: Mapping[str, Any], started: bool)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     temporary.replace(path)
+
+
+def started(workdir: pathlib.Path) -> bool:
+    """Whether a run in this folder has a checkpoint to go on from."""
+    return any(path.name.isdigit() for path in (workdir / "checkpoints").glob("*"))
+
+
+def read_config(workdir: pathlib.Path) -> dict[str, Any]:
+    """What the folder of a run is bound to; empty when that was not written."""
+    path = workdir / CONFIG
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def fields(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
