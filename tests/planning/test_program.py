@@ -10,6 +10,7 @@ from v2a_jax.config import build
 from v2a_jax.planning.program import abstract_batch, abstract_request, training_program
 from v2a_jax.sampling.sampler import Sampler, SamplerConfig
 from v2a_jax.sharding import MeshConfig, make_mesh
+from v2a_jax.training.lora import BASE
 
 
 @pytest.fixture
@@ -46,6 +47,24 @@ def test_a_request_is_what_the_generator_makes(mesh, generator, monkeypatch):
         generator.generate(np.zeros((frames, SIZE, SIZE, 3), np.uint8))
     wanted = abstract_request(config, system, settings, 1, mesh)
     assert shapes(asked.value.args[0]) == shapes(wanted)
+
+
+def bytes_of(tree):
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+@pytest.mark.slow
+def test_of_low_rank_tuning_the_factors_alone_are_trained(mesh):
+    config = tiny_config()
+    whole = training_program(config, mesh, encoded=True).held
+    config.lora.rank = 2
+    tuned = training_program(config, mesh, encoded=True)
+    assert bytes_of(tuned.held["parameters"]) < 0.5 * bytes_of(whole["parameters"])
+    base = tuned.held["frozen parts"][BASE]
+    assert shapes(base) == shapes(whole["parameters"])
+    with jax.set_mesh(mesh):
+        after, _ = jax.eval_shape(tuned.function, *tuned.arguments)
+    assert shapes(after) == shapes(tuned.arguments[0])
 
 
 @pytest.mark.slow

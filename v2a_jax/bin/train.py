@@ -53,7 +53,9 @@ from v2a_jax.watermark.key import load_or_create
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "FILE:STAGE, e.g. configs/demo.py:codec.")
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run; each stage has its own inside.")
-HARDWARE = flags.DEFINE_string("hardware", None, "KIND:COUNT sets mesh, remat, .. (v5p:64).")
+HARDWARE = flags.DEFINE_string(
+    "hardware", None, "KIND:COUNT sets mesh, remat, .. (v5p:64); 2xv5p:64 is of two slices."
+)
 PROFILE = flags.DEFINE_string("profile_steps", None, "A:B writes a trace of these steps (XProf).")
 
 

@@ -71,10 +71,10 @@ class Stream(nnx.Module):
 
     def before(self, x_BTD: Array, c_BTD: Array, seconds_T: Array | None) -> tuple:
         """Queries, keys, values, and the six modulations ([B,T or 1,D] each)."""
-        parts = jnp.moveaxis(self.modulation(jax.nn.silu(c_BTD)), 2, 0)
+        parts = jnp.unstack(self.modulation(jax.nn.silu(c_BTD)), axis=2)
         return self.qkv(modulate(x_BTD, parts[0], parts[1]), seconds_T), parts
 
-    def after(self, x_BTD: Array, attended_BTNH: Array, parts: Array) -> Array:
+    def after(self, x_BTD: Array, attended_BTNH: Array, parts: tuple) -> Array:
         """The stream after attention and MLP, both gated."""
         x_BTD = x_BTD + parts[2] * self.out(attended_BTNH)
         return x_BTD + parts[5] * self.mlp(modulate(x_BTD, parts[3], parts[4]))
@@ -162,7 +162,7 @@ class AudioDiT(nnx.Module):
             mask_BS,
         )
         x_BTD = self.alone(streams[0], local_BTD, audio)
-        shift, scale = jnp.moveaxis(self.final(jax.nn.silu(local_BTD)), 2, 0)
+        shift, scale = jnp.unstack(self.final(jax.nn.silu(local_BTD)), axis=2)
         return audio.whole(self.leave(modulate(x_BTD, shift, scale))).astype(jnp.float32)
 
     def _context(self, t_B: Array, given: Conditions, audio: Timeline) -> tuple:

@@ -117,7 +117,7 @@ def rotate(x_BTNH: Array, seconds_T: Array, longest: float = 60.0, shortest: flo
     periods = shortest * (longest / shortest) ** (jnp.arange(half) / max(1, half - 1))
     angle_TH = 2 * jnp.pi * seconds_T[:, None] / periods
     cos, sin = jnp.cos(angle_TH)[:, None], jnp.sin(angle_TH)[:, None]
-    a, b = x_BTNH[..., :half].astype(jnp.float32), x_BTNH[..., half:].astype(jnp.float32)
+    a, b = jnp.split(x_BTNH.astype(jnp.float32), 2, axis=-1)
     return jnp.concatenate([a * cos - b * sin, a * sin + b * cos], axis=-1).astype(x_BTNH.dtype)
 
 
@@ -133,8 +133,8 @@ class QKV(nnx.Module):
         self.k_norm = RMSNorm(head, rngs=rngs)
 
     def __call__(self, x_BTD: Array, seconds_T: Array | None) -> tuple[Array, Array, Array]:
-        qkv = self.project(x_BTD)
-        q, k, v = self.q_norm(qkv[:, :, 0]), self.k_norm(qkv[:, :, 1]), qkv[:, :, 2]
+        q, k, v = jnp.unstack(self.project(x_BTD), axis=2)
+        q, k = self.q_norm(q), self.k_norm(k)
         if seconds_T is not None:
             q, k = rotate(q, seconds_T), rotate(k, seconds_T)
         return q, k, v

@@ -19,6 +19,7 @@ from v2a_jax.sampling.long_form import GRID_SECONDS, plan_windows
 from v2a_jax.sampling.sampler import Request, Sampler, SamplerConfig
 from v2a_jax.sharding import batch_sharding, param_shardings, require_even
 from v2a_jax.training.ema import EmaConfig
+from v2a_jax.training.lora import BASE, LoraConfig, LoraStage
 from v2a_jax.training.optimizer import OptimizerConfig, make_optimizer, make_schedule
 from v2a_jax.training.stages import Stage, make_stage
 from v2a_jax.training.state import abstract_state, state_maker
@@ -59,16 +60,19 @@ def training_program(config: Mapping[str, Any], mesh: Mesh, *, encoded: bool) ->
     check_batch(rows, accumulate, mesh)
     require(not encoded or config["stage"] == "diffusion", "only stage diffusion has features")
     system = System.from_config(config)
-    stage = make_stage(config["stage"], config, system)
+    whole, lora = make_stage(config["stage"], config, system), build(LoraConfig, config["lora"])
+    stage = LoraStage(whole, lora) if lora.rank else whole
     settings, ema = build(OptimizerConfig, config["optimizer"]), build(EmaConfig, config["ema"])
     optimizer = make_optimizer(settings, stage, run["steps"])
     schedule = make_schedule(settings, run["steps"])
     with jax.set_mesh(mesh):
         state = abstract_state(state_maker(stage, optimizer, ema, config["seed"], mesh), mesh)
     frozen = weights(system, stage.needs, mesh) | (_pattern(mesh) if stage.marks else {})
+    if lora.rank:
+        frozen |= {BASE: _split(mesh, jax.eval_shape(whole.init, jax.random.key(0)), whole.axes())}
     batch = abstract_batch(config, rows, mesh)
     if encoded:
-        batch = _encoded(stage, frozen, batch, mesh)
+        batch = _encoded(whole, frozen, batch, mesh)
     step = make_train_step(
         stage, optimizer, schedule, ema, seed=config["seed"], accumulate=accumulate
     )
@@ -130,7 +134,11 @@ def weights(system: System, parts: tuple[str, ...], mesh: Mesh) -> Params:
     """Shapes of the parts' weights, each split as its axes say; UserError where it can't be."""
     models = {part: getattr(system, part) for part in parts}
     shapes = {part: model.shapes for part, model in models.items()}
-    places = param_shardings(mesh, {part: model.axes for part, model in models.items()})
+    return _split(mesh, shapes, {part: model.axes for part, model in models.items()})
+
+
+def _split(mesh: Mesh, shapes: Params, axes: Params) -> Params:
+    places = param_shardings(mesh, axes)
     require_even(shapes, places)
     return jax.tree.map(
         lambda leaf, place: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=place),
