@@ -7,6 +7,7 @@ the sharding; it changes whenever a single word does.
 
 import dataclasses
 import pathlib
+import shutil
 import threading
 from collections.abc import Mapping
 from types import TracebackType
@@ -24,6 +25,7 @@ from v2a_jax.training.state import TrainState
 from v2a_jax.types import Array, Params
 
 CHECKSUMS = "checksums"
+UNFINISHED = "*.orbax-checkpoint-tmp"
 PAUSE = 0.01  # seconds between looks at a write that is waited for
 
 
@@ -54,11 +56,11 @@ class Checkpoints:
     def __init__(self, directory: pathlib.Path, keep: int):
         training = ocp.training
         self.directory = directory.absolute()
+        _remove_unfinished(self.directory)
         self._manager = training.Checkpointer(
             self.directory,
             save_decision_policy=training.save_decision_policies.FixedIntervalPolicy(1),
             preservation_policy=training.preservation_policies.LatestN(keep),
-            cleanup_tmp_directories=True,
         )
         self._writing = False
         self._failed = _failures(self._manager)
@@ -135,6 +137,16 @@ class Checkpoints:
 
     def _unwritten(self, error: Exception) -> UserError:
         return UserError(f"cannot write a checkpoint under {self.directory}: {_reason(error)}")
+
+
+def _remove_unfinished(directory: pathlib.Path) -> None:
+    """Removes what a run that was killed has left of a write, before anybody writes.
+
+    Orbax would do so in the background, and fail where another is at it.
+    """
+    if jax.process_index() == 0:
+        for left in directory.glob(UNFINISHED):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 class Failure(threading.Event):
