@@ -42,6 +42,7 @@ def test_sections_are_measured_and_written(tmp_path):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", ["--sections=attack", "--clips=0", "--seconds=2"])
 def test_bad_options_are_refused(bad, tmp_path):
     done = _run(f"--out={tmp_path / 'none'}", bad)

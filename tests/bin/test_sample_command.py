@@ -140,11 +140,13 @@ def test_a_batch_needs_a_folder_and_wishes_are_checked_once(sample, clip, tmp_pa
         assert not tree(sample.out)
 
 
+@pytest.mark.slow
 def test_a_folder_as_out_names_the_result_like_the_video(sample):
     assert sample(out=sample.out) == (0, [])
     assert tree(sample.out) == ["clip.json", "clip.mp4"]
 
 
+@pytest.mark.slow
 def test_cues_loudness_stems_and_sound_alone(sample, tmp_path):
     sheet, stems = tmp_path / "cues.csv", tmp_path / "stems"
     sheet.write_text("start,end,prompt\n0,5,a siren\n")

@@ -67,6 +67,7 @@ def states(made=(), left=()):
     )
 
 
+@pytest.mark.slow
 def test_failures_do_not_stop_the_others_and_all_is_told(work, tmp_path):
     assert work() == states(made=GOOD)
     names = ["a.json", "a.mp4", "b.json", "b.mkv", "c.json", "c.mp4"]

@@ -81,6 +81,7 @@ def test_statistics_move_to_the_moments_of_the_latents_and_weigh_nothing(adversa
     np.testing.assert_allclose(loss(far), loss(params["codec"]), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_running_statistics_converge_to_the_moments_under_the_optimizer():
     config = tiny_config("codec")
     stage, params, _ = tiny_stage("codec", config)

@@ -64,6 +64,7 @@ def test_the_bound_covers_signed_sums_of_few_and_unequal_terms():
             assert chance <= math.exp(log_p_value(t, 1)) * (1 + 1e-9)
 
 
+@pytest.mark.slow
 def test_unmarked_sound_under_many_keys_keeps_to_the_bound(impacts, monkeypatch):
     monkeypatch.setattr(search, "PROMISING", 0.0)
     cells = [

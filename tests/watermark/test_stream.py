@@ -66,6 +66,7 @@ def test_memory_does_not_grow_with_length(key, depth):
     assert peak(60) < 2 * peak(12)
 
 
+@pytest.mark.slow
 def test_a_long_stream_is_found_to_its_end(impacts, key, depth):
     wave = np.concatenate([impacts(seed, 10) for seed in range(5)])
     found = detect(mark(wave, key, 77, sample_rate=16000, depth=depth), key, sample_rate=16000)
