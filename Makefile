@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+LIBTPU := $(VENV)/libtpu
 OUT ?= runs/demo
 VIDEO ?=
 
@@ -26,9 +27,13 @@ test: venv lint
 slow: venv
 	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "slow and not tpu"
 
-tpu: venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --editable '.[plan]'
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m tpu
+# Apart from the rest, for where libtpu is installed JAX looks for a TPU.
+$(LIBTPU): $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ \
+		$$(sed -n 's/.*"plan": \["\(libtpu==[0-9.]*\)"\].*/\1/p' setup.py)
+
+tpu: venv $(LIBTPU)
+	PYTHONPATH=$(CURDIR)/$(LIBTPU) JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m tpu
 
 lint: venv
 	$(BIN)/ruff check --quiet .
