@@ -5,8 +5,18 @@ import dataclasses
 import numpy as np
 import pytest
 
+from v2a_jax.evaluation.judges import JudgeConfig
 from v2a_jax.types import Event
 
+JUDGES = JudgeConfig(
+    shrinkage=0.1,
+    penalty=1.0,
+    false_positive_rate=0.05,
+    copies=1,
+    vocabulary=(),
+    templates=1,
+    seed=0,
+)
 RATE, FPS, SECONDS = 16_000, 5.0, 2.0
 PITCH = {"metal": 2_400.0, "wood": 500.0}
 DECAY = {"metal": 9.0, "wood": 60.0}

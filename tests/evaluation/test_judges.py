@@ -4,30 +4,20 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import RATE, make_clip, render_hits, siren
+from conftest import JUDGES, RATE, make_clip, render_hits, siren
 
 from v2a_jax.errors import UserError
 from v2a_jax.evaluation import material
-from v2a_jax.evaluation.judges import JudgeConfig, load_judges, train_judges
+from v2a_jax.evaluation.judges import load_judges, train_judges
 from v2a_jax.evaluation.spectral import decibels, mel_power, mono
 from v2a_jax.evaluation.tagger import fit_logistic
 from v2a_jax.types import Event
-
-CONFIG = JudgeConfig(
-    shrinkage=0.1,
-    penalty=1.0,
-    false_positive_rate=0.05,
-    copies=1,
-    vocabulary=(),
-    templates=1,
-    seed=0,
-)
 
 
 @pytest.fixture(scope="module")
 def judges(toy_clips):
     validation = [make_clip(index, with_siren=index % 4 < 2) for index in range(100, 112)]
-    return train_judges(toy_clips, validation, CONFIG)
+    return train_judges(toy_clips, validation, JUDGES)
 
 
 def test_discriminants_recover_gaussian_classes():
@@ -43,7 +33,7 @@ def test_discriminants_recover_gaussian_classes():
 
 def test_what_cannot_be_told_apart_has_no_judge(tmp_path):
     same = [make_clip(index, with_siren=False) for index in (0, 2, 4)]
-    judges = train_judges(same, same, CONFIG)
+    judges = train_judges(same, same, JUDGES)
     assert judges.material is None
     assert judges.tagger is None
     judges.save(tmp_path / "judges.npz")
@@ -126,10 +116,10 @@ def test_pickled_objects_are_refused(tmp_path):
 def test_missing_sound_and_mixed_rates_are_named(toy_clips):
     silent = dataclasses.replace(toy_clips[0], audio=None)
     with pytest.raises(UserError, match="must all have audio"):
-        train_judges([silent], toy_clips, CONFIG)
+        train_judges([silent], toy_clips, JUDGES)
     faster = dataclasses.replace(toy_clips[0], sample_rate=48_000)
     with pytest.raises(UserError, match="mix sample rates"):
-        train_judges([faster], toy_clips, CONFIG)
+        train_judges([faster], toy_clips, JUDGES)
 
 
 def test_a_full_scale_sine_has_level_zero():

@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 import pytest
-from conftest import OracleModel, make_clip
+from conftest import JUDGES, OracleModel, make_clip
 
 from v2a_jax.errors import UserError
-from v2a_jax.evaluation.judges import JudgeConfig, train_judges
+from v2a_jax.evaluation.judges import train_judges
 from v2a_jax.evaluation.protocol import EvaluationConfig, describe, evaluate
 from v2a_jax.evaluation.scores import (
     Score,
@@ -26,16 +26,7 @@ CONFIG = EvaluationConfig(
 @pytest.fixture(scope="module")
 def judges():
     clips = [make_clip(index, with_siren=index % 4 < 2) for index in range(100, 140)]
-    config = JudgeConfig(
-        shrinkage=0.1,
-        penalty=1.0,
-        false_positive_rate=0.05,
-        copies=1,
-        vocabulary=(),
-        templates=1,
-        seed=0,
-    )
-    return train_judges(clips[:28], clips[28:], config)
+    return train_judges(clips[:28], clips[28:], JUDGES)
 
 
 @pytest.fixture(scope="module")

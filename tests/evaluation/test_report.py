@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import RATE, OracleModel, make_clip
+from conftest import JUDGES, RATE, OracleModel, make_clip
 from PIL import Image
 from scipy.io import wavfile
 
@@ -16,7 +16,7 @@ from v2a_jax.errors import UserError
 from v2a_jax.evaluation.charts import read_curve, score_bar
 from v2a_jax.evaluation.examples import Example, Track, choose_examples
 from v2a_jax.evaluation.glossary import FAMILIES, title_of
-from v2a_jax.evaluation.judges import JudgeConfig, train_judges
+from v2a_jax.evaluation.judges import train_judges
 from v2a_jax.evaluation.pictures import (
     spectrogram_levels,
     sprite_jpeg,
@@ -34,16 +34,7 @@ HOSTILE = "<script>alert('x')</script>\"'&"
 @pytest.fixture(scope="module")
 def evaluation():
     clips = [make_clip(index, with_siren=index % 4 < 2) for index in range(20)]
-    config = JudgeConfig(
-        shrinkage=0.1,
-        penalty=1.0,
-        false_positive_rate=0.05,
-        copies=1,
-        vocabulary=(),
-        templates=1,
-        seed=0,
-    )
-    judges = train_judges(clips[:12], clips[12:], config)
+    judges = train_judges(clips[:12], clips[12:], JUDGES)
     protocol = EvaluationConfig(
         clips=8,
         variations=8,

@@ -13,7 +13,7 @@ import numpy as np
 
 from v2a_jax.evaluation.bootstrap import estimate, ratio
 from v2a_jax.evaluation.clips import Clip
-from v2a_jax.evaluation.scores import Answers, Sampling, Sheet, bootstrap_score
+from v2a_jax.evaluation.scores import Answers, Sampling, Score, Sheet, bootstrap_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
 from v2a_jax.evaluation.spectral import mono
 
@@ -111,3 +111,32 @@ def examine(
             if not suffix:
                 ids = tuple(clip.provenance for clip in clips)
                 sheet.answers[name] = Answers(clips=ids, terms=figure.of(rows))
+
+
+def one_figure(
+    question: Examination,
+    name: str,
+    tracks: Soundtracks,
+    sounds: Mapping[int, np.ndarray],
+    positions: Sequence[int],
+    ceiling: Sequence[int],
+    sampling: Sampling,
+) -> Score:
+    """One figure of other sounds than the prompted ones, at `positions`.
+
+    Lower bound: shuffled; upper bound: the round trip of the clips at `ceiling`.
+    """
+
+    def terms(heard: Mapping[int, np.ndarray], of: Sequence[int], against: Sequence[int]) -> Rows:
+        return question.figures[name].of(
+            question.rows(pick(heard, of), pick(tracks.clips, against))
+        )
+
+    others = shuffled(positions, tracks)
+    return bootstrap_score(
+        terms(sounds, positions, positions),
+        lower_bound=estimate(terms(sounds, others, positions), ratio),
+        upper_bound=estimate(terms(tracks.round_trip, ceiling, ceiling), ratio),
+        unit=question.figures[name].unit,
+        sampling=sampling,
+    )

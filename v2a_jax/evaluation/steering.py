@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from v2a_jax.evaluation.bootstrap import difference, estimate, ratio
+from v2a_jax.evaluation.bootstrap import difference, ratio
 from v2a_jax.evaluation.clips import off_screen
-from v2a_jax.evaluation.examination import Rows, pick, shuffled
+from v2a_jax.evaluation.examination import Rows, one_figure
 from v2a_jax.evaluation.judges import Judges
 from v2a_jax.evaluation.scores import Answers, Sampling, Sheet, bootstrap_score, rate_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
@@ -125,18 +125,5 @@ def add_retention(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None
     if len(positions) < 2 or not clean:
         sheet.skip(name, "needs two clips with events and another sound, and one without")
         return
-    examination = onsets()
-    figure = examination.figures[RETAINED]
-
-    def terms(sounds: Mapping[int, np.ndarray], of: Sequence[int], against: Sequence[int]) -> Rows:
-        return figure.of(examination.rows(pick(sounds, of), pick(tracks.clips, against)))
-
-    others = shuffled(positions, tracks)
-    score = bootstrap_score(
-        terms(tracks.negative, positions, positions),
-        lower_bound=estimate(terms(tracks.negative, others, positions), ratio),
-        upper_bound=estimate(terms(tracks.round_trip, clean, clean), ratio),
-        unit="share",
-        sampling=sampling,
-    )
+    score = one_figure(onsets(), RETAINED, tracks, tracks.negative, positions, clean, sampling)
     sheet.add(name, score)

@@ -9,7 +9,7 @@ import numpy as np
 from v2a_jax.evaluation.bootstrap import estimate, ratio
 from v2a_jax.evaluation.clips import off_screen
 from v2a_jax.evaluation.codec import log_mel_distance
-from v2a_jax.evaluation.examination import Rows, pick, shuffled
+from v2a_jax.evaluation.examination import Rows, one_figure, pick, shuffled
 from v2a_jax.evaluation.scores import Sampling, Sheet, bootstrap_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
 from v2a_jax.evaluation.spectral import mono
@@ -48,20 +48,5 @@ def _add_timing(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:
     if len(seen) < 2:
         sheet.skip(f"variation_{ON_TIME}", "needs two such clips with on-screen events")
         return
-    question = onsets()
-    own, floor, ceiling = (
-        question.figures[ON_TIME].of(question.rows(pick(sounds, which), pick(clips, seen)))
-        for sounds, which in (
-            (tracks.again, seen),
-            (tracks.again, shuffled(seen, tracks)),
-            (tracks.round_trip, seen),
-        )
-    )
-    score = bootstrap_score(
-        own,
-        lower_bound=estimate(floor, ratio),
-        upper_bound=estimate(ceiling, ratio),
-        unit="share",
-        sampling=sampling,
-    )
+    score = one_figure(onsets(), ON_TIME, tracks, tracks.again, seen, seen, sampling)
     sheet.add(f"variation_{ON_TIME}", score)
