@@ -4,19 +4,18 @@ Nothing is made for the occasion: the stage, optimizer, averages and step are th
 guidance and solver those of `v2a sample`; the sampler's encoders, codec and mark are left out.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from v2a_jax.config import build
 from v2a_jax.diffusion import guidance, solvers
 from v2a_jax.models.functional import cast
 from v2a_jax.models.system import System
 from v2a_jax.planning.flops import flops_of
+from v2a_jax.sampling.sampler import SamplerConfig
 from v2a_jax.sharding import MeshConfig, batch_sharding, make_mesh
 from v2a_jax.training.earlier import on_mesh
 from v2a_jax.training.ema import EmaConfig
@@ -74,12 +73,10 @@ def sampler(config: Any) -> Callable[[Params, Array, Conditions], Array]:
 
     @jax.jit
     def sample(weights: Params, noise: Array, given: Conditions) -> Array:
-        empty = dataclasses.replace(given, use_text=jnp.zeros_like(given.use_text))
         velocity = guidance.guided(
             functools.partial(system.dit.apply, cast(weights, config.dtype)),
-            guidance.branches(given, empty),
-            settings.video_scale,
-            settings.text_scale,
+            guidance.branches(given, None, spoken=True),
+            build(SamplerConfig, settings).guidance,
         )
         times = system.path.grid(settings.steps)
         return solvers.integrate(velocity, noise, times, solver=settings.solver)

@@ -13,7 +13,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pytorch.model import AudioDiT, Given
 from pytorch.weights import copied, tensors
-from v2a_jax.diffusion.guidance import BRANCHES
 from v2a_jax.models.system import System
 from v2a_jax.training.ema import gamma_of
 from v2a_jax.types import Conditions, Encoded, Params
@@ -100,6 +99,9 @@ class Training:
         return (made - (data - noise)).square().mean()
 
 
+BRANCHES = 4
+
+
 class Sampler:
     """The solver with guidance, from given noise."""
 
@@ -118,8 +120,9 @@ class Sampler:
             with precision(self.config.dtype, self.device):
                 t_B = torch.full((BRANCHES * len(x_BTL),), t, device=self.device)
                 made = self.model(x_BTL.repeat(BRANCHES, 1, 1), t_B, every)
-            v_0, v_V, v_VT, v_VN = made.chunk(BRANCHES)
-            v = v_0 + settings.video_scale * (v_V - v_0) + settings.text_scale * (v_VT - v_VN)
+            v_0, v_V, v_VT, v_VTS = made.chunk(BRANCHES)
+            v = v_0 + settings.video_scale * (v_V - v_0) + settings.text_scale * (v_VT - v_V)
+            v = v + settings.transcript_scale * (v_VTS - v_VT)
             x_BTL = x_BTL + (following - t) * v
         if self.device == "cuda":
             torch.cuda.synchronize()
@@ -127,12 +130,12 @@ class Sampler:
 
 
 def branches(given: Given) -> Given:
-    """Nothing, video alone, all, and all with an empty prompt, along the batch axis."""
-    off, on = torch.zeros_like(given["use_video"]), given["use_video"]
+    """Nothing, video alone, with the prompt, and with the transcript, along the batch axis."""
+    off, on, text = torch.zeros_like(given["use_video"]), given["use_video"], given["use_text"]
     uses = dict(
         use_video=torch.cat([off, on, on, on]),
-        use_text=torch.cat([off, off, given["use_text"], off]),
-        use_transcript=torch.cat([off, *[given["use_transcript"]] * 3]),
+        use_text=torch.cat([off, off, text, text]),
+        use_transcript=torch.cat([off, off, off, given["use_transcript"]]),
     )
     others = {name: x for name, x in given.items() if name not in uses}
     return uses | {name: torch.cat([x] * BRANCHES) for name, x in others.items()}

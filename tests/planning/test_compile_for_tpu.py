@@ -174,7 +174,8 @@ def test_two_processes_plan_at_the_same_time():
         "from v2a_jax.planning.topology import Topology;"
         "print(len(Topology.parse('v5e:2x2').devices()), flush=True); input()"
     )
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": path}
     both = [
         subprocess.Popen(
             [sys.executable, "-c", script],

@@ -44,7 +44,8 @@ def test_a_request_is_what_the_generator_makes(mesh, generator, monkeypatch):
     settings = build(SamplerConfig, config.sampler)
     frames = round(max(settings.buckets) * generator.fps)
     with pytest.raises(Asked) as asked:
-        generator.generate(np.zeros((frames, SIZE, SIZE, 3), np.uint8))
+        video = np.zeros((frames, SIZE, SIZE, 3), np.uint8)
+        generator.generate(video, negative_prompt="rain", transcript="hello")
     wanted = abstract_request(config, system, settings, 1, mesh)
     assert shapes(asked.value.args[0]) == shapes(wanted)
 

@@ -11,6 +11,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from tiny_system import tiny_batch, tiny_config, tiny_system, tiny_weights
 
 from v2a_jax.config import build
+from v2a_jax.diffusion.guidance import Guidance
 from v2a_jax.models.system import System
 from v2a_jax.sampling.sampler import Request, Sampler
 from v2a_jax.sharding import MESH_AXES, MeshConfig, batch_sharding, make_mesh, param_shardings
@@ -36,8 +37,14 @@ def request(latent: int) -> Request:
         has_prefix=np.bool_(True),
         start=np.int32(3),
         payload=to_bits(0x5A5A),
-        video_scale=np.float32(0.8),
-        text_scale=np.float32(1.2),
+        guidance=Guidance(
+            video=np.float32(0.8),
+            text=np.float32(1.2),
+            transcript=np.float32(1.1),
+            begin=np.float32(0),
+            end=np.float32(1),
+            rescale=np.float32(0.3),
+        ),
     )
 
 

@@ -27,8 +27,8 @@ def test_wishes_of_one_shape_share_one_compilation(generator, plain):
     before = generator.compilations
     for wish in (
         dict(prompt="a siren wails"),
-        dict(prompt="metal is struck", negative_prompt="a siren", seed=3),
-        dict(transcript="hello", video_scale=1.0, text_scale=7.5),
+        dict(prompt="metal is struck", seed=3, text_scale=7.5),
+        dict(video_scale=1.0, guidance_begin=0.6, guidance_rescale=0.5),
     ):
         made = generator.generate(CLIP, **wish)
         assert np.abs(made - plain).max() > 1e-4
@@ -159,6 +159,8 @@ REFUSED = [
     (dict(seed=2**32), "seed"),
     (dict(video_scale=float("nan")), "video_scale=nan"),
     (dict(text_scale=1e39), "text_scale"),
+    (dict(guidance_end=1.5), "guidance_end=1.5 is not between 0 and 1"),
+    (dict(guidance_rescale=float("nan")), "guidance_rescale=nan"),
     (dict(solver="magic"), "solver 'magic'"),
     (dict(boundaries="magic"), "boundaries=magic"),
     (dict(cues=(Cue(start=1, end=2, prompt="word " * 2000),)), "the cue from 1 s to 2 s: .*long"),

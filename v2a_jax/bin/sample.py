@@ -43,6 +43,12 @@ STEPS = flags.DEFINE_integer("steps", None, "Solver steps (default: the bundle's
 SOLVER = flags.DEFINE_string("solver", None, "euler or heun (default: the bundle's).")
 VIDEO_SCALE = flags.DEFINE_float("video_scale", None, "Guidance by the video.")
 TEXT_SCALE = flags.DEFINE_float("text_scale", None, "Guidance by the prompts.")
+TRANSCRIPT_SCALE = flags.DEFINE_float("transcript_scale", None, "Guidance by what is said.")
+BEGIN = flags.DEFINE_float("guidance_begin", None, "From when on scales hold: 0 is noise, 1 sound.")
+END = flags.DEFINE_float("guidance_end", None, "Until when scales hold.")
+RESCALE = flags.DEFINE_float(
+    "guidance_rescale", None, "How far guided velocities are taken back to their usual size, 0..1."
+)
 ORIGINAL = flags.DEFINE_enum(
     "original",
     "replace",
@@ -129,6 +135,10 @@ def _wish() -> Wish:
         solver=SOLVER.value,
         video_scale=VIDEO_SCALE.value,
         text_scale=TEXT_SCALE.value,
+        transcript_scale=TRANSCRIPT_SCALE.value,
+        guidance_begin=BEGIN.value,
+        guidance_end=END.value,
+        guidance_rescale=RESCALE.value,
     )
 
 

@@ -23,7 +23,10 @@ from v2a_jax.evaluation.scores import Score
 from v2a_jax.evaluation.soundtracks import Generator
 
 COLUMNS, WIDTH, HEIGHT = 3, 3.4, 2.5  # inches
-SETTINGS = ("steps", "video_scale", "text_scale")
+SETTINGS = (
+    *("steps", "video_scale", "text_scale", "transcript_scale"),
+    *("guidance_begin", "guidance_end", "guidance_rescale"),
+)
 Damage = Callable[..., np.ndarray]  # video uint8[F,H,W,3], severity=0..1, rng= -> as the video
 NOT_OF_SOUND = ("codec_", "failures")  # the same whatever is turned
 

@@ -167,7 +167,10 @@ def abstract_batch(config: Mapping[str, Any], rows: int, mesh: Mesh) -> Batch:
 def abstract_request(
     config: Mapping[str, Any], system: System, settings: SamplerConfig, videos: int, mesh: Mesh
 ) -> Request:
-    """Shapes of a request for one soundtrack of each of so many videos, split over the mesh."""
+    """Shapes of a request for one soundtrack of each of so many videos, split over the mesh.
+
+    With negative prompts and transcripts: the most that a request can have.
+    """
     seconds, size = max(settings.buckets), system.video_config.size
     overlap = plan_windows(seconds + GRID_SECONDS, settings.buckets, settings.overlap).overlap
     codec, length = system.codec_config, config["model"]["text"]["length"]
@@ -191,8 +194,7 @@ def abstract_request(
         has_prefix=shared((), jnp.bool_),
         start=shared((), jnp.int32),
         payload=shared((PAYLOAD_BITS,), jnp.int32),
-        video_scale=shared((), jnp.float32),
-        text_scale=shared((), jnp.float32),
+        guidance=jax.tree.map(lambda _: shared((), jnp.float32), settings.guidance),
     )
 
 

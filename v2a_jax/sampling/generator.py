@@ -86,7 +86,7 @@ class Generator:
         self._sampler(wish)
         for cue in (None, *wish.cues):
             try:
-                self._tokens([wish.texts(cue)])
+                self._tokens([wish.texts(cue)], wish.all_texts)
             except UserError as error:
                 where = "" if cue is None else f"the cue from {cue.start:g} s to {cue.end:g} s: "
                 raise UserError(f"{where}{error}") from error
@@ -102,7 +102,7 @@ class Generator:
         """Marked soundtracks float32[B,N,C] of clips uint8[B,F,H,W,3], each as long as a bucket."""
         given = zip(prompts, negative_prompts, transcripts, strict=True)
         texts = [Texts(*each) for each in given]
-        request = self._request(frames, texts, np.array(seeds)[:, None], Wish())
+        request = self._request(frames, texts, np.array(seeds)[:, None], Wish(), every=texts)
         audio, _ = self._sampler(Wish())(self._weights, self._pattern, request)
         return np.asarray(audio)[:, 0, : round(frames.shape[1] / self.fps * self.sample_rate)]
 
@@ -148,6 +148,7 @@ class Generator:
                 [wish.texts_between(window.heard, window.cut)],
                 seeds,
                 wish,
+                every=wish.all_texts,
                 index=index,
                 shared=shared,
                 start=window.start,
@@ -166,6 +167,7 @@ class Generator:
         seeds: np.ndarray,
         wish: Wish,
         *,
+        every: Sequence[Texts],
         index: int = 0,
         shared: np.ndarray | None = None,
         start: float = 0.0,
@@ -173,35 +175,46 @@ class Generator:
         system, given = self.bundle.system, self.config
         kept = shared_latents(given, system.codec_config.latent_rate)
         empty = np.zeros((*seeds.shape, kept, system.codec_config.latent), np.float32)
-        video = given.video_scale if wish.video_scale is None else wish.video_scale
-        text = given.text_scale if wish.text_scale is None else wish.text_scale
         return Request(
             video=frames,
-            **self._tokens(texts),
+            **self._tokens(texts, every),
             seed=(seeds % 2**32).astype(np.uint32),
             window=np.int32(index),
             prefix=empty if shared is None else shared,
             has_prefix=np.bool_(shared is not None),
             start=np.int32(round(start / grid.CELL_SECONDS)),
             payload=self._bits,
-            video_scale=np.float32(video),
-            text_scale=np.float32(text),
+            guidance=self._settings(wish).guidance,
         )
 
-    def _tokens(self, texts: Sequence[Texts]) -> dict[str, np.ndarray]:
-        """The rows of ids of a request; UserError where a text is too long."""
+    def _tokens(
+        self, texts: Sequence[Texts], every: Sequence[Texts]
+    ) -> dict[str, np.ndarray | None]:
+        """The rows of ids of a request; UserError where a text is too long.
+
+        `every` are the texts of all requests that should share a program.
+        """
         length, encode = self.bundle.config["model"]["text"]["length"], self.bundle.tokenizer.row
         spoken = self.bundle.config["data"]["loader"]["transcript_length"]
-        return dict(
-            prompt=np.stack([encode(each.prompt, length) for each in texts]),
-            negative=np.stack([encode(each.negative_prompt, length) for each in texts]),
-            transcript=np.stack([transcript_row(each.transcript, spoken) for each in texts]),
-        )
+        rows = {
+            "prompt": [encode(each.prompt, length) for each in texts],
+            "negative": [encode(each.negative_prompt, length) for each in texts],
+            "transcript": [transcript_row(each.transcript, spoken) for each in texts],
+        }
+        absent = {
+            "negative": not any(each.negative_prompt for each in every),
+            "transcript": not any(each.transcript for each in every),
+        }
+        return {name: None if absent.get(name) else np.stack(ids) for name, ids in rows.items()}
+
+    def _settings(self, wish: Wish) -> SamplerConfig:
+        """The bundle's settings, but for those that are asked for."""
+        return dataclasses.replace(self.config, **wish.settings)
 
     def _sampler(self, wish: Wish) -> Sampler:
         """The compiled sampler of this number of steps and this solver."""
-        steps = self.config.steps if wish.steps is None else wish.steps
-        solver = wish.solver or self.config.solver
+        settings = self._settings(wish)
+        steps, solver = settings.steps, settings.solver
         if (steps, solver) not in self._samplers:
             self._samplers[steps, solver] = Sampler(
                 self.bundle.system, self.depth, steps=steps, solver=solver

@@ -9,7 +9,7 @@ from typing import Any
 from v2a_jax.media.files import atomic_output, file_sha256
 from v2a_jax.sampling.delivery import Delivery
 from v2a_jax.sampling.generator import Generator
-from v2a_jax.sampling.wish import Wish
+from v2a_jax.sampling.wish import SETTINGS, Wish
 
 PACKAGES = ("v2a-jax", "jax", "flax", "numpy", "av")
 
@@ -21,12 +21,7 @@ def request(
 
     The seed is the first variation's.
     """
-    settings, signed = generator.config, delivery.credentials
-
-    def own(name: str) -> Any:
-        given = getattr(wish, name)
-        return getattr(settings, name) if given is None else given
-
+    own, signed = dataclasses.asdict(generator.config) | wish.settings, delivery.credentials
     return {
         "source": {"name": video.name, "sha256": file_sha256(video)},
         "bundle_sha256": generator.bundle.digest,
@@ -34,7 +29,7 @@ def request(
         "cues": [dataclasses.asdict(cue) for cue in wish.cues],
         "boundaries": wish.boundaries,
         "seed": wish.seed,
-        **{name: own(name) for name in ("steps", "solver", "video_scale", "text_scale")},
+        **{name: own[name] for name in SETTINGS},
         "original": delivery.original,
         "loudness": delivery.loudness,
         "stems": delivery.stem_suffix if delivery.stems else None,

@@ -9,8 +9,10 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from v2a_jax.diffusion import guidance, solvers
+from v2a_jax.diffusion.guidance import Branches, Guidance
 from v2a_jax.errors import UserError
 from v2a_jax.models.system import System
 from v2a_jax.sharding import repeat_rows, reshape_rows
@@ -22,14 +24,33 @@ from v2a_jax.watermark.mask import DepthConfig
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SamplerConfig:
-    """`buckets` are the clip lengths compiled for, `overlap` what two windows share: seconds."""
+    """`buckets` are the clip lengths compiled for, `overlap` what two windows share: seconds.
+
+    Scales, interval (times 0..1) and rescale are those of `diffusion/guidance.py`.
+    """
 
     steps: int
     solver: str
     video_scale: float
     text_scale: float
+    transcript_scale: float
+    guidance_begin: float
+    guidance_end: float
+    guidance_rescale: float
     buckets: tuple[float, ...]
     overlap: float
+
+    @property
+    def guidance(self) -> Guidance:
+        """These settings, as a request carries them."""
+        return Guidance(
+            video=np.float32(self.video_scale),
+            text=np.float32(self.text_scale),
+            transcript=np.float32(self.transcript_scale),
+            begin=np.float32(self.guidance_begin),
+            end=np.float32(self.guidance_end),
+            rescale=np.float32(self.guidance_rescale),
+        )
 
 
 @jax.tree_util.register_dataclass
@@ -39,21 +60,21 @@ class Request:
 
     video uint8[B,F,H,W,3]; prompt, negative int32[B,L]; transcript int32[B,M]; seed uint32[B,V];
     window int32[] its number; prefix float32[B,V,K,L] and has_prefix bool[]; start int32[], the
-    watermark cell at which it begins; payload int32[16]; video_scale, text_scale float32[].
+    watermark cell at which it begins; payload int32[16]. `negative` and `transcript` are None where
+    no row has one: a program without them computes less.
     """
 
     video: Array
     prompt: Array
-    negative: Array
-    transcript: Array
+    negative: Array | None
+    transcript: Array | None
     seed: Array
     window: Array
     prefix: Array
     has_prefix: Array
     start: Array
     payload: Array
-    video_scale: Array
-    text_scale: Array
+    guidance: Guidance
 
 
 class Sampler:
@@ -95,23 +116,30 @@ class Sampler:
 
         return by_video(marked), by_video(latents)
 
-    def _conditions(self, weights: Params, request: Request, variations: int) -> Conditions:
-        """The four branches of every row, from one pass of the encoders."""
+    def _conditions(self, weights: Params, request: Request, variations: int) -> Branches:
+        """The branches of every row, from one pass of the encoders."""
         there = jnp.ones_like(request.seed[:, 0], bool)
-        prompted = self.system.conditions(
-            weights, request.video, request.prompt, request.transcript, there
-        )
-        text, text_mask = self.system.read(weights, request.negative)
-        negative = dataclasses.replace(
-            prompted,
-            text=text,
-            text_mask=text_mask,
-            use_text=jnp.any(request.negative != 0, axis=1),
-        )
+        mute = jnp.zeros_like(request.prompt[:, :1])
+        said = mute if request.transcript is None else request.transcript
+        prompted = self.system.conditions(weights, request.video, request.prompt, said, there)
         repeated = functools.partial(repeat_rows, times=variations)
-        return guidance.branches(*jax.tree.map(repeated, (prompted, negative)))
+        return guidance.branches(
+            jax.tree.map(repeated, prompted),
+            jax.tree.map(repeated, self._opposed(weights, request, prompted)),
+            spoken=request.transcript is not None,
+        )
 
-    def _integrate(self, weights: Params, given: Conditions, request: Request) -> Array:
+    def _opposed(
+        self, weights: Params, request: Request, prompted: Conditions
+    ) -> Conditions | None:
+        """The conditions with the negative prompt in the prompt's place."""
+        if request.negative is None:
+            return None
+        text, text_mask = self.system.read(weights, request.negative)
+        there = jnp.any(request.negative != 0, axis=1)
+        return dataclasses.replace(prompted, text=text, text_mask=text_mask, use_text=there)
+
+    def _integrate(self, weights: Params, given: Branches, request: Request) -> Array:
         """Latents [B V, T, latent] from seeded noise, continuing the prefix where there is one."""
         system = self.system
         length = round(
@@ -133,8 +161,7 @@ class Sampler:
         velocity = guidance.guided(
             functools.partial(system.dit.apply, weights["dit"]),
             given,
-            request.video_scale,
-            request.text_scale,
+            request.guidance,
         )
         times = system.path.grid(self.steps)
         return solvers.integrate(velocity, noise, times, solver=self.solver, project=continued)

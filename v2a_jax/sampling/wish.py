@@ -9,6 +9,9 @@ from v2a_jax.errors import UserError
 from v2a_jax.sampling.cues import Cue, cue_for
 from v2a_jax.sampling.long_form import BOUNDARIES
 
+SCALES = ("video_scale", "text_scale", "transcript_scale")
+SHARES = ("guidance_begin", "guidance_end", "guidance_rescale")
+SETTINGS = ("steps", "solver", *SCALES, *SHARES)  # the bundle's own, where a wish has None
 MOST_STEPS = 1000
 MOST_VARIATIONS = 64
 
@@ -39,6 +42,10 @@ class Wish:
     solver: str | None = None
     video_scale: float | None = None
     text_scale: float | None = None
+    transcript_scale: float | None = None
+    guidance_begin: float | None = None
+    guidance_end: float | None = None
+    guidance_rescale: float | None = None
     cues: tuple[Cue, ...] = ()
     boundaries: str = "even"
 
@@ -49,6 +56,17 @@ class Wish:
             return own
         given = Texts(cue.prompt, cue.negative_prompt, cue.transcript)
         return Texts(*(new or old for new, old in zip(given, own, strict=True)))
+
+    @property
+    def all_texts(self) -> list[Texts]:
+        """What steers any of the windows."""
+        return [self.texts(), *map(self.texts, self.cues)]
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What it asks for instead of the bundle's own settings."""
+        asked = {name: getattr(self, name) for name in SETTINGS}
+        return {name: value for name, value in asked.items() if value is not None}
 
     def texts_between(self, start: float, end: float) -> Texts:
         """The texts that hold for a stretch of the video, in seconds."""
@@ -62,9 +80,13 @@ class Wish:
             raise UserError(f"variations={self.variations} is not between 1 and {MOST_VARIATIONS}")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed={self.seed} is not between 0 and 2^32 - 1")
-        for name in ("video_scale", "text_scale"):
+        for name in SCALES:
             scale = getattr(self, name)
             if scale is not None and not abs(scale) <= float(np.finfo(np.float32).max):
                 raise UserError(f"{name}={scale} is not a finite number")
+        for name in SHARES:
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                raise UserError(f"{name}={share} is not between 0 and 1")
         if self.boundaries not in BOUNDARIES:
             raise UserError(f"boundaries={self.boundaries} is not one of: {', '.join(BOUNDARIES)}")

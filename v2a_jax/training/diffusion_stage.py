@@ -53,7 +53,7 @@ class DiffusionStage:
             steps=sampler.steps,
             solver=sampler.solver,
         )
-        self.scales = (sampler.video_scale, sampler.text_scale)
+        self.guidance = sampler.guidance
 
     def init(self, key: Array) -> Params:
         """{"dit"}."""
@@ -123,7 +123,7 @@ class DiffusionStage:
         request = Request(
             video=few.video,
             prompt=few.caption,
-            negative=jnp.zeros_like(few.caption),
+            negative=None,
             transcript=few.transcript,
             seed=jnp.arange(count, dtype=jnp.uint32)[:, None],
             window=jnp.int32(0),
@@ -131,8 +131,7 @@ class DiffusionStage:
             has_prefix=jnp.bool_(False),
             start=jnp.int32(0),
             payload=jnp.zeros(PAYLOAD_BITS, jnp.int32),
-            video_scale=jnp.float32(self.scales[0]),
-            text_scale=jnp.float32(self.scales[1]),
+            guidance=jax.tree.map(jnp.asarray, self.guidance),
         )
         audio, _ = self.sampler.sample(frozen | params, frozen["pattern"], request)
         return {"true": few.audio, "made": audio[:, 0]}
