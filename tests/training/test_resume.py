@@ -18,6 +18,7 @@ from v2a_jax.training.checkpoint import flatten, restore_params
 
 STEPS, EVERY = 24, 5
 SCRIPT = pathlib.Path(__file__).with_name("tiny_stage.py")
+GUARD = 240  # seconds; only against hanging
 
 
 def weights(workdir, profile=None):
@@ -46,13 +47,13 @@ def interrupt(workdir, number, after):
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": root}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     log = workdir / "metrics.jsonl"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + GUARD
     while not log.exists() or log.read_text().count("\n") < after:
         assert process.poll() is None, process.stderr.read()
         assert time.monotonic() < deadline
         time.sleep(0.01)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=GUARD)
     return process.returncode, errors
 
 
