@@ -77,6 +77,10 @@ AUDIT = dict(
     chunk_clips=32,
 )
 
+# Of how many training clips `v2a export` looks at the pictures, and below which share of clean
+# clips that look as odd `v2a sample` warns.
+QUALITY = dict(clips=256, warn_below=0.02)
+
 # How `v2a prepare` asks an endpoint for annotations; times are in seconds.
 ENDPOINT = dict(requests_a_minute=60.0, timeout=120.0, attempts=6, backoff=1.0)
 
@@ -255,6 +259,10 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
                 protocol=dict(
                     clips=200,
                     variations=48,
+                    negatives=48,
+                    wordings=48,
+                    stills=48,
+                    damaged=48,
                     batch=16,
                     seed=0,
                     resamples=1000,

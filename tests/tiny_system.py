@@ -74,7 +74,7 @@ def lively(shapes: Params, seed: int = 0) -> Params:
 
 
 def tiny_weights(
-    system: System, parts: tuple[str, ...] = ("codec", "video", "text", "dit")
+    system: System, parts: tuple[str, ...] = ("codec", "video", "text", "dit", "tower", "heads")
 ) -> Params:
     """Weights of the parts."""
     return {part: lively(getattr(system, part).shapes, seed) for seed, part in enumerate(parts)}

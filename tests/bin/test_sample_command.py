@@ -1,12 +1,16 @@
 import hashlib
 import json
+import shutil
 
+import numpy as np
 import pytest
 from tiny_system import RATE
 
 from v2a_jax.media.decode import read_clip
 from v2a_jax.media.files import packet_digest
 from v2a_jax.media.source import LIMITS
+from v2a_jax.sampling.quality import measure
+from v2a_jax.sampling.wish import Wish
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def sample(v2a, bundle_folder, clip, key_file, tmp_path):
 
 
 def test_a_soundtrack_is_joined_with_the_untouched_picture_and_told_in_a_manifest(sample, clip):
-    assert sample(prompt="a siren", variations=2, seed=7) == (0, [])
+    assert sample(prompt="a siren", variations=2, best_of=2, seed=7) == (0, [])
     names = sorted(path.name for path in sample.out.iterdir())
     assert names == ["a-0.json", "a-0.mp4", "a-1.json", "a-1.mp4"]
     for index in range(2):
@@ -35,6 +39,10 @@ def test_a_soundtrack_is_joined_with_the_untouched_picture_and_told_in_a_manifes
         assert abs(len(made.audio) - round(0.6 * RATE)) <= 1
         told = json.loads(path.with_suffix(".json").read_text())
         assert told["seed"] == 7 + index and told["prompt"] == "a siren" and told["steps"] == 2
+        (choice,) = told["choices"]
+        candidates = Wish(seed=7, variations=2, best_of=2).seeds[index]
+        assert choice["seed"] == candidates[np.argmax(choice["agreements"])]
+        assert told["best_of"] == len(choice["agreements"]) == 2 and told["quality"] is None
         assert told["source"]["sha256"] == hashlib.sha256(clip.read_bytes()).hexdigest()
         assert bytes(range(32)).hex() not in json.dumps(told)
 
@@ -49,6 +57,8 @@ BAD_FLAGS = [
     dict(steps=10**6),
     dict(variations=0),
     dict(variations=-3),
+    dict(best_of=0),
+    dict(best_of=33, variations=2),
     dict(seed=-1),
     dict(solver="magic"),
     dict(video_scale="nan"),
@@ -159,6 +169,27 @@ def test_cues_loudness_stems_and_sound_alone(sample, tmp_path):
     assert told["loudness"] == -20 and told["original"] == "replace"
     digest = hashlib.sha256((sample.out / "a.wav").read_bytes()).hexdigest()
     assert told["output"] == {"name": "a.wav", "sha256": digest}
+
+
+@pytest.mark.slow
+def test_a_video_unlike_the_training_data_is_warned_of_in_one_line(
+    sample, bundle_folder, clip, tmp_path
+):
+    bundle = shutil.copytree(bundle_folder, tmp_path / "bundle")
+    rng = np.random.default_rng(0)
+    usual = (rng.integers(0, 256, (15, 32, 32, 3), dtype=np.uint8) for _ in range(100))
+    (bundle / "clean.npz").write_bytes(measure(usual, 15, 0.05).to_bytes())
+    told = "v2a: warning: clip.mp4: it looks unlike what the model was trained on (quality 0.000, "
+    for out in (sample.out / "a.mp4", sample.out):
+        status, lines = sample(bundle=bundle, out=out)
+        assert status == 0 and len(lines) == 1 and lines[0].startswith(told)
+    assert json.loads((sample.out / "a.json").read_text())["quality"] == 0
+    (tmp_path / "in").mkdir()
+    shutil.copy(clip, tmp_path / "in")
+    asked = dict(bundle=bundle, video=tmp_path / "in", out=tmp_path / "made")
+    status, lines = sample(**asked)
+    assert status == 0 and len(lines) == 1 and lines[0].startswith(told)
+    assert sample(**asked) == (0, [])
 
 
 MORE_BAD_FLAGS = [

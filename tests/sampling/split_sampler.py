@@ -13,25 +13,27 @@ from tiny_system import tiny_batch, tiny_config, tiny_system, tiny_weights
 from v2a_jax.config import build
 from v2a_jax.diffusion.guidance import Guidance
 from v2a_jax.models.system import System
-from v2a_jax.sampling.sampler import Request, Sampler
+from v2a_jax.sampling.sampler import Choice, Request, Sampler
 from v2a_jax.sharding import MESH_AXES, MeshConfig, batch_sharding, make_mesh, param_shardings
 from v2a_jax.watermark.key import Key
 from v2a_jax.watermark.mask import DepthConfig
 from v2a_jax.watermark.payload import to_bits
 
 MESHES = ((2, 2, 1, 2), (4, 1, 2, 1))
-VIDEOS, VARIATIONS, KEPT = 8, 2, 6
+VIDEOS, VARIATIONS, CANDIDATES, KEPT = 8, 2, 2, 6
 
 
 def request(latent: int) -> Request:
-    """Different videos, prompts and seeds, each continuing latents of its own."""
+    """Different videos, prompts and candidates, each continuing latents of its own."""
     rng, batch = np.random.default_rng(2), tiny_batch(VIDEOS)
+    rows = VIDEOS * VARIATIONS * CANDIDATES
+    seeds = np.arange(rows, dtype=np.uint32).reshape(VIDEOS, VARIATIONS, CANDIDATES)
     return Request(
         video=batch.video,
         prompt=batch.caption,
         negative=batch.caption[::-1] * (np.arange(VIDEOS) % 2)[:, None].astype(np.int32),
         transcript=batch.transcript,
-        seed=np.arange(VIDEOS * VARIATIONS, dtype=np.uint32).reshape(VIDEOS, VARIATIONS),
+        seed=seeds[:, :, 0],
         window=np.int32(1),
         prefix=rng.standard_normal((VIDEOS, VARIATIONS, KEPT, latent)).astype(np.float32),
         has_prefix=np.bool_(True),
@@ -45,6 +47,7 @@ def request(latent: int) -> Request:
             end=np.float32(1),
             rescale=np.float32(0.3),
         ),
+        choice=Choice(seeds=seeds, shown=np.full(VIDEOS, batch.video.shape[1], np.int32)),
     )
 
 
@@ -56,7 +59,9 @@ def placed(system: System, mesh: jax.sharding.Mesh, given: tuple) -> tuple:
     return (
         jax.device_put(weights, param_shardings(mesh, axes)),
         jax.device_put(pattern, whole),
-        jax.tree.map(lambda x: jax.device_put(x, split if np.ndim(x) > 1 else whole), asked),
+        jax.tree.map(
+            lambda x: jax.device_put(x, split if VIDEOS in np.shape(x)[:1] else whole), asked
+        ),
     )
 
 

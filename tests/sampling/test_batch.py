@@ -94,7 +94,8 @@ def test_what_is_finished_is_left_and_what_is_not_is_made(work, tmp_path):
 
 @pytest.mark.parametrize(
     "changes",
-    [dict(seed=2), dict(prompt="a siren"), dict(steps=3), dict(variations=2),
+    [dict(seed=2), dict(prompt="a siren"), dict(steps=3), dict(best_of=2),
+     pytest.param(dict(variations=2), marks=pytest.mark.slow),
      dict(delivery=Delivery(loudness=-20.0)), dict(delivery=Delivery(original="mix"))],
     ids=str,
 )  # fmt: skip
@@ -118,7 +119,7 @@ def test_a_surprise_is_a_failure_of_its_video(work, monkeypatch):
     def make(self, job, advance):
         if job.video.name == "b.mkv":
             raise ZeroDivisionError("surprise")
-        made(self, job, advance)
+        return made(self, job, advance)
 
     monkeypatch.setattr(batch.Order, "make", make)
     assert work() == states(made={"a.mp4", "c.avi"}) | {"b.mkv": "failed"}

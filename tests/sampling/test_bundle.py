@@ -4,7 +4,7 @@ import shutil
 import jax
 import numpy as np
 import pytest
-from tiny_system import tiny_config, tiny_tokenizer
+from tiny_system import SIZE, tiny_config, tiny_tokenizer
 
 from v2a_jax.errors import UserError
 from v2a_jax.sampling import bundle as bundles
@@ -56,10 +56,16 @@ DAMAGE = {
     "config is not JSON": lambda b: (b / "bundle.json").write_text("{"),
     "config is not text": lambda b: (b / "bundle.json").write_bytes(b"\xff\xfe\x00"),
     "config is a list": lambda b: (b / "bundle.json").write_text("[]"),
-    "config is empty": lambda b: (b / "bundle.json").write_text('{"format": 1}'),
+    "config is empty": lambda b: (b / "bundle.json").write_text(
+        '{"format": 2, "dtype": "float32"}'
+    ),
     "config lacks a section": lambda b: rewrite(b, lambda c: c["config"]["model"].pop("dit")),
     "config has another field": lambda b: rewrite(b, lambda c: c["config"]["path"].update(x=1)),
-    "other format": lambda b: rewrite(b, lambda c: c.update(format=2)),
+    "other format": lambda b: rewrite(b, lambda c: c.update(format=1)),
+    "other dtype": lambda b: rewrite(b, lambda c: c.update(dtype="bfloat16")),
+    "no dtype": lambda b: rewrite(b, lambda c: c.pop("dtype")),
+    "no such dtype": lambda b: rewrite(b, lambda c: c.update(dtype="int8")),
+    "statistics are no such": lambda b: (b / "clean.npz").write_bytes(b"PK"),
     "other width": lambda b: rewrite(b, lambda c: c["config"]["model"]["dit"].update(width=64)),
     "no provenance": lambda b: (b / "provenance.json").unlink(),
     "no tokenizer": lambda b: (b / "tokenizer.model").unlink(),
@@ -90,6 +96,17 @@ def test_damage_is_told_in_one_line(copy, damage):
         or "config" in str(refused.value)
         or "token" in str(refused.value)
     )
+
+
+@pytest.mark.slow
+def test_weights_in_half_the_space_make_nearly_the_same_sound(generator, weights, tmp_path):
+    save(tmp_path / "half", weights, dtype="bfloat16")
+    half = generator.with_weights(load_bundle(tmp_path / "half").weights)
+    for seed in range(4):
+        video = np.random.default_rng(seed).integers(0, 256, (32, SIZE, SIZE, 3), dtype=np.uint8)
+        exact, made = (each.generate(video, seed=seed) for each in (generator, half))
+        error = np.sqrt(np.mean((made - exact) ** 2) / np.mean(exact**2))
+        assert 0 < error < 10 ** (-24 / 20)
 
 
 @pytest.mark.parametrize("name", ["nothing", "file", "empty"])

@@ -3,38 +3,53 @@
 import importlib.metadata
 import json
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from absl import flags
+from ml_collections import ConfigDict
 
+from configs.base import QUALITY
+from data_pipelines.loader import Numbered
+from data_pipelines.open import open_source
+from data_pipelines.world.degrade import degrade
 from v2a_jax.bin.main import launch, no_more
+from v2a_jax.config import build
 from v2a_jax.errors import UserError
-from v2a_jax.models.functional import count
 from v2a_jax.models.system import System
 from v2a_jax.models.tokenizer import Tokenizer
-from v2a_jax.sampling.bundle import PARTS, PROVENANCE, is_bundle, save_bundle
+from v2a_jax.sampling.bundle import DTYPES, PARTS, PROVENANCE, is_bundle, save_bundle
+from v2a_jax.sampling.card import model_card
+from v2a_jax.sampling.quality import Clean, QualityConfig, measure
 from v2a_jax.training.earlier import TRAINED_BY, load_parts
 from v2a_jax.training.workdir import read_config
-from v2a_jax.types import Params
 
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder in which all stages were trained.")
 OUT = flags.DEFINE_string("out", None, "Folder of the bundle; a bundle there is replaced.")
+DTYPE = flags.DEFINE_enum("dtype", "float32", DTYPES, "What weights are stored in.")
+SCORES = flags.DEFINE_string(
+    "scores", None, "Folder of an earlier `v2a evaluate`, whose scores.md the model card gets."
+)
 
+MILD = 1e-6  # the least severity at which compression codes at all
 PACKAGES = ("v2a-jax", "jax", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 def run(argv: list[str]) -> None:
-    """Exports the bundle and says where it is."""
+    """Exports the bundle and says where it is, and what it lacks."""
     no_more(argv)
     if WORKDIR.value is None or OUT.value is None:
         raise UserError("export needs --workdir=DIR and --out=BUNDLE")
-    export(pathlib.Path(WORKDIR.value), pathlib.Path(OUT.value))
+    scores = _scores(pathlib.Path(SCORES.value)) if SCORES.value is not None else ""
+    export(pathlib.Path(WORKDIR.value), pathlib.Path(OUT.value), DTYPE.value, scores)
     print(f"bundle: {OUT.value}")
 
 
-def export(workdir: pathlib.Path, out: pathlib.Path) -> None:
+def export(workdir: pathlib.Path, out: pathlib.Path, dtype: str, scores: str) -> None:
     """Writes the bundle of a finished run; UserError when a stage or the tokenizer is missing."""
-    config = _config(workdir, "diffusion")
+    if not (config := _config(workdir, "diffusion")):
+        raise UserError(f"{workdir} does not tell with which config it was trained")
     origin = pathlib.Path(config["earlier"]) if config["earlier"] else workdir
     system, sigma = System.from_config(config), config["ema"]["sigma_rel"][0]
     weights = load_parts(workdir, ("dit",), system, sigma)
@@ -50,14 +65,55 @@ def export(workdir: pathlib.Path, out: pathlib.Path) -> None:
         "data": _data(config),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
+    clean = _clean(ConfigDict(config))
     save_bundle(
         out,
         config=config,
         weights=weights,
         tokenizer=Tokenizer(tokenizer.read_bytes()),
         provenance=provenance,
-        card=_card(config, weights, provenance),
+        card=model_card(config, weights, provenance, dtype=dtype, clean=clean, scores=scores),
+        clean=clean,
+        dtype=dtype,
     )
+
+
+def _scores(folder: pathlib.Path) -> str:
+    """The table in the folder of an evaluation; UserError where there is none."""
+    try:
+        table = (folder / "scores.md").read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UserError(f"--scores={folder}: no scores.md can be read there ({error})") from error
+    if not table.strip():
+        raise UserError(f"--scores={folder}: its scores.md is empty")
+    return table
+
+
+def _clean(config: ConfigDict) -> Clean | None:
+    """What some of the training clips look like; None, and the reason told, where none can tell."""
+    quality, loader = build(QualityConfig, QUALITY), config.data.loader
+    frames = round(loader.seconds * config.model.video.fps)
+    try:
+        return measure(_videos(config, quality.clips, frames), frames, quality.warn_below)
+    except UserError as error:
+        print(f"no estimate of how good a video is: {error}")
+        return None
+
+
+def _videos(config: ConfigDict, count: int, frames: int) -> Iterator[np.ndarray]:
+    """The beginnings of so many training clips, of those that are long enough.
+
+    Half of them are coded as files usually are: training clips may be pixels that no codec has
+    touched, a user's video never is.
+    """
+    source, model = Numbered(open_source(config, "train")), config.model.video
+    rng = np.random.default_rng(0)
+    for index in sorted(rng.permutation(len(source))[:count].tolist()):
+        _, record = source[index]
+        fits = record.video is not None and record.video.shape[1:3] == (model.size, model.size)
+        if fits and record.fps == model.fps and len(record.video) >= frames:
+            video, coded = record.video[:frames], rng.random() < 0.5
+            yield degrade(video, "compression", MILD, rng) if coded else video
 
 
 def _config(place: pathlib.Path, stage: str) -> dict[str, Any]:
@@ -78,69 +134,6 @@ def _data(config: dict[str, Any]) -> dict[str, Any]:
     described = pathlib.Path(place) / "dataset.json"
     told = json.loads(described.read_text()) if described.is_file() else {}
     return {"source": place, **told}
-
-
-def _card(config: dict[str, Any], weights: Params, provenance: dict[str, Any]) -> str:
-    model, data = config["model"], provenance["data"]
-    sizes = "\n".join(f"| {name} | {count(weights[name]):,} |" for name in PARTS)
-    told = "\n".join(f"- {name}: {value}" for name, value in sorted(data.items()))
-    trained = "\n".join(
-        f"- {name}: {stage['run']['steps']} steps of {stage['run']['batch_size']} clips"
-        for name, stage in provenance["stages"].items()
-        if "run" in stage
-    )
-    origins = "\n".join(
-        f"- {name}: {_origin(stage.get('provenance', {}))}{_tuned(name, stage)}"
-        for name, stage in provenance["stages"].items()
-    )
-    return f"""# Model card
-
-A V2A-JAX bundle: silent video in, a watermarked soundtrack out.
-
-Sound at {model["codec"]["sample_rate"]} Hz, {model["codec"]["channels"]} channel(s); video seen at
-{model["video"]["size"]} px, {model["video"]["fps"]} frames a second.
-
-| part | parameters |
-|---|---|
-{sizes}
-
-## Trained on
-{told}
-
-## Provenance
-{origins}
-
-## Training
-{trained}
-
-## Limits
-It knows the sounds of its training data and no others; on other videos it makes those sounds.
-Every soundtrack it makes carries a watermark.
-"""
-
-
-def _origin(told: dict[str, Any]) -> str:
-    """What a stage read, in one line."""
-    if not told:
-        return "not recorded"
-    licences = ", ".join(f"{count} under {name}" for name, count in told["licences"].items())
-    withheld = ", ".join(f"{count} {why}" for why, count in told.get("withheld", {}).items())
-    return (
-        f"{told['records']} records ({licences}), withheld: {withheld or 'none'}, "
-        f"policy {told['policy']}, ledger {told.get('ledger_sha256', 'none')}"
-    )
-
-
-def _tuned(name: str, stage: dict[str, Any]) -> str:
-    """What a stage began with and what that had read, in turn; nothing for a random start."""
-    if not (base := stage.get("base")):
-        return ""
-    rank = stage["lora"]["rank"]
-    how = f"factors of rank {rank} tuned on" if rank else "all weights tuned from"
-    before = base["trained"].get("stages", {}).get(name, {})
-    read = f"{_origin(before.get('provenance', {}))}{_tuned(name, before)}"
-    place = pathlib.PurePath(base["weights"]).name
-    return f"; {how} weights {base['sha256'][:16]} of {place}, made of: {read}"
 
 
 if __name__ == "__main__":

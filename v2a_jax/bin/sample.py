@@ -38,6 +38,11 @@ TRANSCRIPT = flags.DEFINE_string("transcript", None, "What is said.")
 CUES = flags.DEFINE_string("cues", None, "Prompts by time: a .json, .csv or .srt file.")
 BOUNDARY = flags.DEFINE_enum("boundaries", "even", BOUNDARIES, "Where windows of long videos end.")
 VARIATIONS = flags.DEFINE_integer("variations", 1, "How many soundtracks to make.")
+BEST_OF = flags.DEFINE_integer(
+    "best_of",
+    1,
+    "How many candidates for each, of which that is kept which suits the picture best.",
+)
 SEED = flags.DEFINE_integer("seed", 0, "Seed of the first variation; the others count up.")
 STEPS = flags.DEFINE_integer("steps", None, "Solver steps (default: the bundle's).")
 SOLVER = flags.DEFINE_string("solver", None, "euler or heun (default: the bundle's).")
@@ -90,7 +95,9 @@ def run(argv: list[str]) -> int:
     order = _order(wish, delivery)
     job = order.plan(video, out)
     with _bar(job.info.duration) as bar:
-        order.make(job, bar.update)
+        warning = order.make(job, bar.update)
+    if warning:
+        print(_warned(video, warning), file=sys.stderr)
     print(*map(str, job.outs), sep="\n")
     return 0
 
@@ -106,8 +113,14 @@ def _many(wish: Wish, delivery: Delivery, folder: pathlib.Path) -> int:
             outcomes.append(outcome)
             if outcome.state == FAILED:
                 bar.write(f"{shown(outcome.video.name)}: {outcome.reason}", file=sys.stderr)
+            if outcome.warning:
+                bar.write(_warned(outcome.video, outcome.warning), file=sys.stderr)
     print(table(outcomes))
     return EXIT_SOME_FAILED if any(each.state == FAILED for each in outcomes) else 0
+
+
+def _warned(video: pathlib.Path, warning: str) -> str:
+    return f"v2a: warning: {shown(video.name)}: {warning}"
 
 
 def _order(wish: Wish, delivery: Delivery) -> Order:
@@ -130,6 +143,7 @@ def _wish() -> Wish:
         cues=read_cues(CUES.value) if CUES.value else (),
         boundaries=BOUNDARY.value,
         variations=VARIATIONS.value,
+        best_of=BEST_OF.value,
         seed=SEED.value,
         steps=STEPS.value,
         solver=SOLVER.value,

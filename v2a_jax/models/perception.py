@@ -1,4 +1,4 @@
-"""What trains the video tokenizer and the text encoder, and is left behind when they are exported.
+"""What trains the video tokenizer and the text encoder, and tells how well a sound suits a picture.
 
 A tower over audio latents to contrast with, and heads: the latent and the small picture that a
 frame's tokens predict. Losses are in `training/perception_stage.py`.
@@ -6,11 +6,20 @@ frame's tokens predict. Losses are in `training/perception_stage.py`.
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.nn import initializers
 
-from v2a_jax.models.layers import MLP, ConvNeXt, Linear, Stack, StackConfig, parameter
+from v2a_jax.models.layers import (
+    MLP,
+    ConvNeXt,
+    Linear,
+    Stack,
+    StackConfig,
+    normalize,
+    parameter,
+)
 from v2a_jax.types import Array
 
 
@@ -77,3 +86,23 @@ class Heads(nnx.Module):
     def scales(self) -> Array:
         """Inverse temperatures of the two contrasts, at most 100."""
         return jnp.exp(jnp.minimum(self.log_scales[...], jnp.log(100.0)))
+
+
+def unit(x: Array) -> Array:
+    """Vectors of length 1, float32; zeros stay zeros."""
+    return normalize(x) / jnp.sqrt(jnp.float32(x.shape[-1]))
+
+
+def timing(seen_BFE: Array, heard_BFE: Array, scale: Array, shown_B: Array) -> Array:
+    """How surely each frame's own time is told from the clip's other times, float32[B], below 0.
+
+    The mean log-probability of the right time, of the sound given the picture and the reverse, over
+    the first `shown` frames; where nothing changes it is that of a guess, -log(shown).
+    """
+    here_BF = jnp.arange(seen_BFE.shape[1]) < shown_B[:, None]
+    logits_BFF = scale * jnp.einsum("bfe,bge->bfg", unit(seen_BFE), unit(heard_BFE))
+    logits_BFF = jnp.where(here_BF[:, :, None] & here_BF[:, None, :], logits_BFF, -1e30)
+    right_BF = sum(
+        jnp.diagonal(jax.nn.log_softmax(logits_BFF, axis=axis), axis1=1, axis2=2) for axis in (1, 2)
+    )
+    return jnp.sum(jnp.where(here_BF, right_BF, 0), axis=1) / (2 * jnp.maximum(shown_B, 1))

@@ -18,6 +18,7 @@ from v2a_jax.media.source import LIMITS
 from v2a_jax.sampling.delivery import Deliverer, Delivery, check_files
 from v2a_jax.sampling.generator import Generator
 from v2a_jax.sampling.manifest import is_finished, request, write_manifest
+from v2a_jax.sampling.note import Note, quality
 from v2a_jax.sampling.wish import Wish
 
 # Of a folder, the files that are taken for videos; a pattern takes whatever it matches.
@@ -48,12 +49,13 @@ class Job:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a video: MADE, LEFT or FAILED, and the reason of the latter."""
+    """What became of a video: MADE, LEFT or FAILED, the reason of the latter, and a warning."""
 
     video: pathlib.Path
     state: str
     seconds: float = 0.0
     reason: str = ""
+    warning: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -77,15 +79,27 @@ class Order:
             asked=tuple({**asked, "seed": self.wish.seed + v} for v in variations),
         )
 
-    def make(self, job: Job, advance: Callable[[float], object]) -> None:
+    def make(self, job: Job, advance: Callable[[float], object]) -> str:
         """Writes the results of a job, each followed by its manifest, which says that it is done.
 
-        `advance` is told how many seconds of sound were made since it was last called.
+        `advance` is told how many seconds of sound were made since it was last called. Returns what
+        there is to warn of, or "".
         """
         deliverer = Deliverer(self.generator, job.video, job.info, self.delivery)
-        written = deliverer.deliver(job.outs, self.wish, advance)
-        for (out, samples), asked in zip(written, job.asked, strict=True):
-            write_manifest(out, asked, samples)
+        notes: list[Note] = []
+        written = deliverer.deliver(job.outs, self.wish, advance, notes.append)
+        for v, ((out, samples), asked) in enumerate(zip(written, job.asked, strict=True)):
+            write_manifest(out, asked, samples, notes, v)
+        return self._warning(quality(notes))
+
+    def _warning(self, found: float | None) -> str:
+        clean = self.generator.bundle.clean
+        if found is None or found >= clean.warn_below:
+            return ""
+        return (
+            f"it looks unlike what the model was trained on (quality {found:.3f}, warned below "
+            f"{clean.warn_below:g}): its sound may suffer"
+        )
 
 
 def is_many(video: str) -> bool:
@@ -129,10 +143,10 @@ def run_batch(
     progress.reset(total=sum(job.info.duration for job, done in jobs if not done))
     for job, done in jobs:
         progress.set_description(shown(job.video.name))
-        outcome = Outcome(video=job.video, state=LEFT if done else MADE, seconds=job.info.duration)
+        state, seconds = LEFT if done else MADE, job.info.duration
         try:
-            if not done:
-                order.make(job, progress.update)
+            warning = "" if done else order.make(job, progress.update)
+            outcome = Outcome(video=job.video, state=state, seconds=seconds, warning=warning)
         except Exception as error:
             outcome = _failed(job.video, error)
         yield outcome

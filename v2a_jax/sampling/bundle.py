@@ -1,4 +1,7 @@
-"""A bundle: weights of all parts, tokenizer, config, provenance and model card in one folder."""
+"""A bundle: weights of all parts, tokenizer, config, provenance and model card in one folder.
+
+With them, where the training data were at hand, what clean clips look like (`quality.py`).
+"""
 
 import dataclasses
 import hashlib
@@ -11,32 +14,39 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from v2a_jax.errors import UserError
 from v2a_jax.leaves import differences, listed
 from v2a_jax.media.files import file_sha256
-from v2a_jax.models.functional import flatten
+from v2a_jax.models.functional import cast, flatten
 from v2a_jax.models.system import System
 from v2a_jax.models.tokenizer import Tokenizer
+from v2a_jax.sampling.quality import Clean
 from v2a_jax.types import Params
 
-FORMAT = 1
+FORMAT = 2  # 1 had no tower and heads
 CONFIG, WEIGHTS, TOKENIZER = "bundle.json", "weights", "tokenizer.model"
-CARD, PROVENANCE = "MODEL_CARD.md", "provenance.json"
-PARTS = ("codec", "video", "text", "dit")
+CARD, PROVENANCE, CLEAN = "MODEL_CARD.md", "provenance.json", "clean.npz"
+PARTS = ("codec", "video", "text", "tower", "heads", "dit")
+DTYPES = ("float32", "bfloat16")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A loaded bundle; `digest` is a SHA-256 over all of its files."""
+    """A loaded bundle: weights are float32; `clean` is None where clean clips were not measured.
+
+    `digest` is a SHA-256 over all of its files.
+    """
 
     config: Mapping[str, Any]
     system: System
     weights: Params
     tokenizer: Tokenizer
     provenance: Mapping[str, Any]
+    clean: Clean | None
     digest: str
 
 
@@ -48,17 +58,24 @@ def save_bundle(
     tokenizer: Tokenizer,
     provenance: Mapping[str, Any],
     card: str,
+    clean: Clean | None = None,
+    dtype: str = "float32",
 ) -> None:
-    """Writes the folder whole or not at all; UserError when something is in its place."""
+    """Writes the folder whole or not at all; UserError when something is in its place.
+
+    `dtype`, one of `DTYPES`, is what weights are stored in.
+    """
     _check_replaceable(directory)
     draft = directory.with_name(f".{directory.name}.{os.getpid()}")
     try:
         draft.mkdir(parents=True)
-        ocp.save_pytree(draft.absolute() / WEIGHTS, weights)
+        ocp.save_pytree(draft.absolute() / WEIGHTS, cast(weights, dtype))
         (draft / TOKENIZER).write_bytes(tokenizer.model)
         (draft / PROVENANCE).write_text(json.dumps(provenance, indent=2, sort_keys=True))
         (draft / CARD).write_text(card)
-        content = {"format": FORMAT, "config": config}
+        if clean is not None:
+            (draft / CLEAN).write_bytes(clean.to_bytes())
+        content = {"format": FORMAT, "dtype": dtype, "config": config}
         (draft / CONFIG).write_text(json.dumps(content, indent=2, sort_keys=True))
         shutil.rmtree(directory, ignore_errors=True)
         draft.rename(directory)
@@ -88,10 +105,16 @@ def load_bundle(directory: str | os.PathLike) -> Bundle:
         content = json.loads((folder / CONFIG).read_text())
         provenance = json.loads((folder / PROVENANCE).read_text())
         tokenizer = Tokenizer((folder / TOKENIZER).read_bytes())
+        measured = (folder / CLEAN).is_file()
+        clean = Clean.from_bytes((folder / CLEAN).read_bytes()) if measured else None
     except (OSError, ValueError) as error:
         raise UserError(f"bundle {folder} is damaged: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise UserError(f"bundle {folder} is not of format {FORMAT}: see its {CONFIG}")
+        raise UserError(
+            f"bundle {folder} is not of format {FORMAT} (see its {CONFIG}): export it anew"
+        )
+    if content.get("dtype") not in DTYPES:
+        raise UserError(f"bundle {folder} is damaged: its dtype is not one of {', '.join(DTYPES)}")
     try:
         system = System.from_config(content["config"])
     except KeyError as error:
@@ -99,16 +122,18 @@ def load_bundle(directory: str | os.PathLike) -> Bundle:
     return Bundle(
         config=content["config"],
         system=system,
-        weights=_load_weights(folder, system),
+        weights=_load_weights(folder, system, content["dtype"]),
         tokenizer=tokenizer,
         provenance=provenance,
+        clean=clean,
         digest=folder_digest(folder),
     )
 
 
-def _load_weights(folder: pathlib.Path, system: System) -> Params:
-    """Weights of every part, compared leaf by leaf with what the config says."""
-    wanted = {name: getattr(system, name).shapes for name in PARTS}
+def _load_weights(folder: pathlib.Path, system: System, dtype: str) -> Params:
+    """Weights of every part, float32, compared leaf by leaf with what the config says."""
+    shapes = {name: getattr(system, name).shapes for name in PARTS}
+    wanted = jax.tree.map(lambda leaf: leaf.update(dtype=jnp.dtype(dtype)), shapes)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of shardings, which the caller decides
@@ -120,7 +145,7 @@ def _load_weights(folder: pathlib.Path, system: System) -> Params:
         raise UserError(
             f"bundle {folder}: its weights are not those of its config ({listed(differing)})"
         )
-    ordered = [np.asarray(found[name]) for name in expected]
+    ordered = [np.asarray(found[name], np.float32) for name in expected]
     return jax.tree.unflatten(jax.tree.structure(wanted), ordered)
 
 

@@ -28,6 +28,7 @@ from v2a_jax.media.probe import MediaInfo
 from v2a_jax.media.soundtrack import at_rate
 from v2a_jax.media.source import LIMITS, audio_stream, open_source, require_video
 from v2a_jax.sampling.generator import Generator
+from v2a_jax.sampling.note import Note
 from v2a_jax.sampling.wish import Wish
 from v2a_jax.watermark.stream import mark_blocks
 
@@ -82,16 +83,21 @@ class Deliverer:
         self._delivery = delivery
 
     def deliver(
-        self, outs: Sequence[pathlib.Path], wish: Wish, advance: Callable[[float], object]
+        self,
+        outs: Sequence[pathlib.Path],
+        wish: Wish,
+        advance: Callable[[float], object],
+        note: Callable[[Note], object] | None = None,
     ) -> Iterator[tuple[pathlib.Path, int]]:
         """Writes a file for each variation: gives each, when it is there, and its samples.
 
-        `advance` is told how many seconds of sound were made since it was last called.
+        `advance` is told how many seconds of sound were made since it was last called, and `note`
+        of each window.
         """
         made, channels = self._generator, self._generator.bundle.system.codec_config.channels
         with contextlib.ExitStack() as opened:
             spools = [opened.enter_context(Spool(outs[0].parent, channels)) for _ in outs]
-            for block_VNC in made.stream(self._video, wish, info=self._info):
+            for block_VNC in made.stream(self._video, wish, info=self._info, note=note):
                 for spool, block_NC in zip(spools, block_VNC, strict=True):
                     spool.write(block_NC)
                 advance(block_VNC.shape[1] / made.sample_rate)

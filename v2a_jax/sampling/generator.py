@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import numpy as np
@@ -16,7 +16,8 @@ from v2a_jax.media.source import LIMITS
 from v2a_jax.models.tokenizer import transcript_row
 from v2a_jax.sampling.bundle import Bundle, load_bundle
 from v2a_jax.sampling.long_form import GRID_SECONDS, Window, cut_windows, join, plan_windows
-from v2a_jax.sampling.sampler import Request, Sampler, SamplerConfig, mark_phase
+from v2a_jax.sampling.note import Note
+from v2a_jax.sampling.sampler import Aside, Choice, Request, Sampler, SamplerConfig, mark_phase
 from v2a_jax.sampling.wish import Texts, Wish
 from v2a_jax.types import Params
 from v2a_jax.watermark import grid, payload
@@ -47,12 +48,19 @@ class Generator:
             )
         )
 
-    def generate(self, video: str | os.PathLike | np.ndarray, **wish: object) -> np.ndarray:
+    def generate(
+        self,
+        video: str | os.PathLike | np.ndarray,
+        *,
+        note: Callable[[Note], object] | None = None,
+        **wish: object,
+    ) -> np.ndarray:
         """Marked soundtracks float32[V,N,C] of a file, or of frames uint8[F,H,W,3] at `fps`.
 
-        Keywords are the fields of `Wish`. N is the video's duration in samples, rounded.
+        Other keywords are the fields of `Wish`. N is the video's duration in samples, rounded.
+        `note` is called with what there is to tell of each window.
         """
-        return np.concatenate(list(self.stream(video, Wish(**wish))), axis=1)
+        return np.concatenate(list(self.stream(video, Wish(**wish), note=note)), axis=1)
 
     def stream(
         self,
@@ -60,6 +68,7 @@ class Generator:
         wish: Wish,
         *,
         info: MediaInfo | None = None,
+        note: Callable[[Note], object] | None = None,
     ) -> Iterator[np.ndarray]:
         """As `generate`, in consecutive blocks float32[V,n,C], made when they are taken.
 
@@ -68,9 +77,9 @@ class Generator:
         self.check(wish)
         if isinstance(video, np.ndarray):
             self._check_frames(video)
-            return self._soundtracks(iter(video), len(video) / self.fps, wish)
+            return self._soundtracks(iter(video), len(video) / self.fps, wish, note)
         info = info or probe(video, limits=LIMITS)
-        return self._soundtracks(self._frames_of(video, info), info.duration, wish)
+        return self._soundtracks(self._frames_of(video, info), info.duration, wish, note)
 
     def samples(self, duration: float) -> int:
         """How many samples a soundtrack of so many seconds has."""
@@ -102,7 +111,8 @@ class Generator:
         """Marked soundtracks float32[B,N,C] of clips uint8[B,F,H,W,3], each as long as a bucket."""
         given = zip(prompts, negative_prompts, transcripts, strict=True)
         texts = [Texts(*each) for each in given]
-        request = self._request(frames, texts, np.array(seeds)[:, None], Wish(), every=texts)
+        asked = (np.array(seeds, np.int64) % 2**32).astype(np.uint32)[:, None, None]
+        request = self._request(frames, texts, asked, Wish(), every=texts)
         audio, _ = self._sampler(Wish())(self._weights, self._pattern, request)
         return np.asarray(audio)[:, 0, : round(frames.shape[1] / self.fps * self.sample_rate)]
 
@@ -131,33 +141,44 @@ class Generator:
         return sum(sampler.compilations for sampler in self._samplers.values())
 
     def _soundtracks(
-        self, frames: Iterator[np.ndarray], duration: float, wish: Wish
+        self,
+        frames: Iterator[np.ndarray],
+        duration: float,
+        wish: Wish,
+        note: Callable[[Note], object] | None = None,
     ) -> Iterator[np.ndarray]:
         plan = plan_windows(duration, self.config.buckets, self.config.overlap)
         windows = cut_windows(frames, plan, self.fps, wish.boundaries)
-        return join(self._waves(windows, wish), self.sample_rate, self.samples(duration))
+        return join(self._waves(windows, wish, note), self.sample_rate, self.samples(duration))
 
-    def _waves(self, windows: Iterator[Window], wish: Wish) -> Iterator[tuple[Window, np.ndarray]]:
+    def _waves(
+        self,
+        windows: Iterator[Window],
+        wish: Wish,
+        note: Callable[[Note], object] | None = None,
+    ) -> Iterator[tuple[Window, np.ndarray]]:
         """Each window with its waves [V,N,C], which continue those of the one before."""
-        seeds = (wish.seed + np.arange(wish.variations, dtype=np.int64))[None]
         sampler, shared = self._sampler(wish), None
         rate = self.bundle.system.codec_config.latent_rate
         for index, window in enumerate(windows):
             request = self._request(
                 window.frames[None],
                 [wish.texts_between(window.heard, window.cut)],
-                seeds,
+                wish.seeds[None],
                 wish,
                 every=wish.all_texts,
                 index=index,
                 shared=shared,
                 start=window.start,
+                shown=window.shown(self.fps),
             )
-            audio, latents = sampler(self._weights, self._pattern, request)
+            audio, aside = sampler(self._weights, self._pattern, request)
             if window.step is not None:
                 # NumPy, as the first window's: a device array would compile a second program.
                 first, kept = round(window.step * rate), shared_latents(self.config, rate)
-                shared = np.asarray(latents)[:, :, first : first + kept]
+                shared = np.asarray(aside.latents)[:, :, first : first + kept]
+            if note is not None:
+                note(self._noted(window, wish, aside))
             yield window, np.asarray(audio)[0]
 
     def _request(
@@ -171,20 +192,38 @@ class Generator:
         index: int = 0,
         shared: np.ndarray | None = None,
         start: float = 0.0,
+        shown: int = 0,
     ) -> Request:
+        """Of clips and their candidates' seeds uint32[B,V,N]; `shown` counts where N is not 1."""
         system, given = self.bundle.system, self.config
         kept = shared_latents(given, system.codec_config.latent_rate)
-        empty = np.zeros((*seeds.shape, kept, system.codec_config.latent), np.float32)
+        empty = np.zeros((*seeds.shape[:2], kept, system.codec_config.latent), np.float32)
+        choice = Choice(seeds=seeds, shown=np.full(len(seeds), shown, np.int32))
         return Request(
             video=frames,
             **self._tokens(texts, every),
-            seed=(seeds % 2**32).astype(np.uint32),
+            seed=seeds[:, :, 0],
             window=np.int32(index),
             prefix=empty if shared is None else shared,
             has_prefix=np.bool_(shared is not None),
             start=np.int32(round(start / grid.CELL_SECONDS)),
             payload=self._bits,
             guidance=self._settings(wish).guidance,
+            choice=choice if seeds.shape[2] > 1 else None,
+        )
+
+    def _noted(self, window: Window, wish: Wish, aside: Aside) -> Note:
+        """What there is to tell of a window."""
+        chosen, agreements = np.zeros(wish.variations, int), np.zeros((wish.variations, 0))
+        if aside.chosen is not None:
+            chosen, agreements = np.asarray(aside.chosen)[0], np.asarray(aside.agreement)[0]
+        clean, own = self.bundle.clean, window.frames[: window.shown(self.fps)]
+        return Note(
+            start=window.start,
+            heard=window.cut - window.heard,
+            seeds=tuple(wish.seeds[np.arange(wish.variations), chosen].tolist()),
+            agreements=tuple(map(tuple, agreements.tolist())),
+            quality=None if clean is None else clean.quality(own),
         )
 
     def _tokens(

@@ -58,6 +58,11 @@ class Window:
     heard: float
     cut: float
 
+    def shown(self, fps: float) -> int:
+        """How many of its frames are the video's own, at least one; others hold its last one."""
+        own = len(self.frames) if self.step else round((self.cut - self.start) * fps)
+        return min(max(own, 1), len(self.frames))
+
 
 def plan_windows(duration: float, buckets: tuple[float, ...], overlap: float) -> Plan:
     """The smallest bucket that holds the video, else as many of the largest as it takes."""

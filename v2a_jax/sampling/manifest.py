@@ -4,11 +4,13 @@ import dataclasses
 import importlib.metadata
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from v2a_jax.media.files import atomic_output, file_sha256
 from v2a_jax.sampling.delivery import Delivery
 from v2a_jax.sampling.generator import Generator
+from v2a_jax.sampling.note import Note, quality
 from v2a_jax.sampling.wish import SETTINGS, Wish
 
 PACKAGES = ("v2a-jax", "jax", "flax", "numpy", "av")
@@ -29,6 +31,7 @@ def request(
         "cues": [dataclasses.asdict(cue) for cue in wish.cues],
         "boundaries": wish.boundaries,
         "seed": wish.seed,
+        "best_of": wish.best_of,
         **{name: own[name] for name in SETTINGS},
         "original": delivery.original,
         "loudness": delivery.loudness,
@@ -39,11 +42,28 @@ def request(
     }
 
 
-def write_manifest(out: pathlib.Path, asked: dict[str, Any], samples: int) -> None:
+def choices(notes: Sequence[Note], variation: int) -> list[dict[str, Any]]:
+    """For each window, which seed's sound was kept, and how well every candidate agreed."""
+    return [
+        {
+            "start": note.start,
+            "seed": note.seeds[variation],
+            "agreements": note.agreements[variation],
+        }
+        for note in notes
+        if note.agreements[variation]
+    ]
+
+
+def write_manifest(
+    out: pathlib.Path, asked: dict[str, Any], samples: int, notes: Sequence[Note], variation: int
+) -> None:
     """Writes OUT.json beside a finished result of so many generated samples."""
     told = {
         **asked,
         "samples": samples,
+        "choices": choices(notes, variation),
+        "quality": quality(notes),
         "output": {"name": out.name, "sha256": file_sha256(out)},
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }

@@ -1,7 +1,8 @@
 """The sampler: one jitted function from frames, token ids and a seed to a marked waveform.
 
-Conditions are encoded once; guidance branches and variations are one batch; the ODE is one
-`lax.scan`; the mark is added before anything leaves. Compiled once for each shape of request.
+Conditions are encoded once; guidance branches, variations and the candidates for each are one
+batch; the ODE is one `lax.scan`; the best candidate is chosen and the mark is added before anything
+leaves. Compiled once for each shape of request.
 """
 
 import dataclasses
@@ -55,13 +56,27 @@ class SamplerConfig:
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Choice:
+    """N candidates for each soundtrack, of which the one is kept that suits the picture best.
+
+    seeds uint32[B,V,N], the first of them the soundtrack's own; shown int32[B], how many of the
+    frames are the video's own and not its last one held.
+    """
+
+    seeds: Array
+    shown: Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
     """B videos, V variations of each, K latents handed on from the window before.
 
     video uint8[B,F,H,W,3]; prompt, negative int32[B,L]; transcript int32[B,M]; seed uint32[B,V];
     window int32[] its number; prefix float32[B,V,K,L] and has_prefix bool[]; start int32[], the
     watermark cell at which it begins; payload int32[16]. `negative` and `transcript` are None where
-    no row has one: a program without them computes less.
+    no row has one: a program without them computes less. Without a `choice` the sound of `seed` is
+    the only candidate.
     """
 
     video: Array
@@ -75,6 +90,22 @@ class Request:
     start: Array
     payload: Array
     guidance: Guidance
+    choice: Choice | None = None
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Aside:
+    """What comes beside the sound.
+
+    latents float32[B,V,T,L], which the next window continues; agreement float32[B,V,N] of each
+    candidate with the picture, and chosen int32[B,V], which of them is the best: None where there
+    was nothing to choose.
+    """
+
+    latents: Array
+    agreement: Array | None
+    chosen: Array | None
 
 
 class Sampler:
@@ -92,15 +123,22 @@ class Sampler:
         """How many programs were compiled so far: one for each shape of request."""
         return self._jitted._cache_size()
 
-    def __call__(self, weights: Params, pattern: Pattern, request: Request) -> tuple[Array, Array]:
-        """Marked waveforms float32[B,V,N,C], and the latents that the next window continues."""
+    def __call__(self, weights: Params, pattern: Pattern, request: Request) -> tuple[Array, Aside]:
+        """Marked waveforms float32[B,V,N,C], and what comes beside them."""
         return self._jitted(weights, pattern, request)
 
-    def sample(self, weights: Params, pattern: Pattern, request: Request) -> tuple[Array, Array]:
+    def sample(self, weights: Params, pattern: Pattern, request: Request) -> tuple[Array, Aside]:
         """What `__call__` compiles."""
         videos, variations = request.seed.shape
-        given = self._conditions(weights, request, variations)
-        latents = self._integrate(weights, given, request)
+        seeds = request.seed[..., None] if request.choice is None else request.choice.seeds
+        rows = variations * seeds.shape[2]
+        seen = self._seen(weights, request)
+        given = self._branches(weights, request, seen, rows)
+        latents = self._integrate(weights, given, request, seeds)
+        agreement = chosen = None
+        if request.choice is not None:
+            agreement = self._agreement(weights, request, request.choice, seen.sync, latents)
+            chosen, latents = best(agreement, latents)
         audio = self.system.codec.apply(weights["codec"], latents, method="to_audio")
         marked = embed.embed(
             limited(audio + room_tone(request, audio.shape[1:])),
@@ -114,20 +152,37 @@ class Sampler:
         def by_video(x: Array) -> Array:
             return reshape_rows(x, (videos, variations, *x.shape[1:]))
 
-        return by_video(marked), by_video(latents)
+        aside = Aside(latents=by_video(latents), agreement=agreement, chosen=chosen)
+        return by_video(marked), aside
 
-    def _conditions(self, weights: Params, request: Request, variations: int) -> Branches:
-        """The branches of every row, from one pass of the encoders."""
+    def _seen(self, weights: Params, request: Request) -> Conditions:
+        """All conditions of each video, from one pass of the encoders."""
         there = jnp.ones_like(request.seed[:, 0], bool)
         mute = jnp.zeros_like(request.prompt[:, :1])
         said = mute if request.transcript is None else request.transcript
-        prompted = self.system.conditions(weights, request.video, request.prompt, said, there)
-        repeated = functools.partial(repeat_rows, times=variations)
+        return self.system.conditions(weights, request.video, request.prompt, said, there)
+
+    def _branches(
+        self, weights: Params, request: Request, prompted: Conditions, rows: int
+    ) -> Branches:
+        """The branches of so many rows of each video."""
+        repeated = functools.partial(repeat_rows, times=rows)
         return guidance.branches(
             jax.tree.map(repeated, prompted),
             jax.tree.map(repeated, self._opposed(weights, request, prompted)),
             spoken=request.transcript is not None,
         )
+
+    def _agreement(
+        self, weights: Params, request: Request, choice: Choice, sync: Array, latents: Array
+    ) -> Array:
+        """How well each candidate suits its picture and prompt, [B,V,N]."""
+        _, variations, candidates = choice.seeds.shape
+        repeated = functools.partial(repeat_rows, times=variations * candidates)
+        agreement = self.system.agreement(
+            weights, latents, repeated(sync), repeated(choice.shown), repeated(request.prompt)
+        )
+        return reshape_rows(agreement, choice.seeds.shape)
 
     def _opposed(
         self, weights: Params, request: Request, prompted: Conditions
@@ -139,18 +194,20 @@ class Sampler:
         there = jnp.any(request.negative != 0, axis=1)
         return dataclasses.replace(prompted, text=text, text_mask=text_mask, use_text=there)
 
-    def _integrate(self, weights: Params, given: Branches, request: Request) -> Array:
-        """Latents [B V, T, latent] from seeded noise, continuing the prefix where there is one."""
+    def _integrate(
+        self, weights: Params, given: Branches, request: Request, seeds_BVN: Array
+    ) -> Array:
+        """Latents [B V N, T, latent] of seeded noise, continuing the prefix where there is one."""
         system = self.system
         length = round(
             request.video.shape[1] / system.video_config.fps * system.codec_config.latent_rate
         )
         shape = (length, system.codec_config.latent)
-        keys = seeded(request.seed, request.window)
+        keys = seeded(seeds_BVN, request.window)
         noise = jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
         # A clip shorter than the overlap of long ones continues nothing: what is too much is cut.
-        prefix = reshape_rows(request.prefix, (noise.shape[0], *request.prefix.shape[2:]))
-        prefix = prefix[:, :length]
+        prefix = reshape_rows(request.prefix, (request.seed.size, *request.prefix.shape[2:]))
+        prefix = repeat_rows(prefix[:, :length], seeds_BVN.shape[2])
         kept = prefix.shape[1]
 
         def continued(x_BTL: Array, t: Array) -> Array:
@@ -177,13 +234,22 @@ def room_tone(request: Request, shape: tuple[int, int]) -> Array:
     return ROOM_TONE * jax.vmap(lambda key: jax.random.normal(key, shape))(keys)
 
 
-def seeded(seed_BV: Array, *labels: Array | int) -> Array:
-    """One key a row from its seed and what it is for."""
+def best(agreement_BVN: Array, latents_RTL: Array) -> tuple[Array, Array]:
+    """Which of N agrees best, int32[B,V], and its latents [B V,T,L] among [B V N,T,L]."""
+    *_, candidates = agreement_BVN.shape
+    chosen_BV = jnp.argmax(agreement_BVN, axis=2).astype(jnp.int32)
+    chosen = reshape_rows(chosen_BV, (chosen_BV.size, 1, 1, 1))
+    each = (chosen_BV.size, candidates, *latents_RTL.shape[1:])
+    return chosen_BV, jnp.take_along_axis(reshape_rows(latents_RTL, each), chosen, axis=1)[:, 0]
+
+
+def seeded(seeds: Array, *labels: Array | int) -> Array:
+    """One key a row from its seed, of an array whose first axis is of videos, and its purpose."""
 
     def key(seed: Array) -> Array:
         return functools.reduce(jax.random.fold_in, labels, jax.random.key(seed))
 
-    return jax.vmap(key)(reshape_rows(seed_BV, (seed_BV.size,)))
+    return jax.vmap(key)(reshape_rows(seeds, (seeds.size,)))
 
 
 def limited(audio: Array) -> Array:

@@ -13,7 +13,10 @@ SCALES = ("video_scale", "text_scale", "transcript_scale")
 SHARES = ("guidance_begin", "guidance_end", "guidance_rescale")
 SETTINGS = ("steps", "solver", *SCALES, *SHARES)  # the bundle's own, where a wish has None
 MOST_STEPS = 1000
-MOST_VARIATIONS = 64
+MOST_VARIATIONS = 64  # candidates included
+# Candidates' seeds lie so far apart, modulo 2^32, that none of 64 is within 64 of another: the
+# golden section spreads its multiples evenly.
+CANDIDATE_STRIDE = 0x9E3779B1
 
 
 class Texts(NamedTuple):
@@ -29,6 +32,8 @@ class Wish:
     """What is asked for one video; None takes the bundle's own setting.
 
     Variation v has seed `seed + v`: a seed gives the same sound whatever the number of variations.
+    Of `best_of` candidates for each, of which the first is that sound, the one is kept that agrees
+    best with the picture.
     `cues` take the place of the texts for the windows they touch; `boundaries` of windows are
     "even" or at changes of "shots".
     """
@@ -37,6 +42,7 @@ class Wish:
     negative_prompt: str = ""
     transcript: str = ""
     variations: int = 1
+    best_of: int = 1
     seed: int = 0
     steps: int | None = None
     solver: str | None = None
@@ -68,6 +74,13 @@ class Wish:
         asked = {name: getattr(self, name) for name in SETTINGS}
         return {name: value for name, value in asked.items() if value is not None}
 
+    @property
+    def seeds(self) -> np.ndarray:
+        """Those of the candidates for each variation, uint32[V,N], no two of them alike."""
+        first = self.seed + np.arange(self.variations, dtype=np.int64)[:, None]
+        steps = CANDIDATE_STRIDE * np.arange(self.best_of, dtype=np.int64)
+        return ((first + steps) % 2**32).astype(np.uint32)
+
     def texts_between(self, start: float, end: float) -> Texts:
         """The texts that hold for a stretch of the video, in seconds."""
         return self.texts(cue_for(self.cues, start, end))
@@ -78,6 +91,13 @@ class Wish:
             raise UserError(f"steps={self.steps} is not between 1 and {MOST_STEPS}")
         if not 1 <= self.variations <= MOST_VARIATIONS:
             raise UserError(f"variations={self.variations} is not between 1 and {MOST_VARIATIONS}")
+        if not 1 <= self.best_of <= MOST_VARIATIONS:
+            raise UserError(f"best_of={self.best_of} is not between 1 and {MOST_VARIATIONS}")
+        if self.variations * self.best_of > MOST_VARIATIONS:
+            raise UserError(
+                f"variations={self.variations} times best_of={self.best_of} is "
+                f"{self.variations * self.best_of} candidates: at most {MOST_VARIATIONS} at once"
+            )
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed={self.seed} is not between 0 and 2^32 - 1")
         for name in SCALES:

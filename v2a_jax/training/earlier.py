@@ -27,6 +27,8 @@ TRAINED_BY = {
     "codec": "codec",
     "video": "perception",
     "text": "perception",
+    "tower": "perception",
+    "heads": "perception",
     "dit": "diffusion",
 }
 

@@ -16,10 +16,9 @@ import jax
 import jax.numpy as jnp
 
 from v2a_jax.config import build, require
-from v2a_jax.models.audio_dit import linear_weights
-from v2a_jax.models.functional import Functional, cast
+from v2a_jax.models.functional import cast
 from v2a_jax.models.layers import normalize
-from v2a_jax.models.perception import AudioTower, Heads, PerceptionConfig
+from v2a_jax.models.perception import unit
 from v2a_jax.models.system import System
 from v2a_jax.sharding import replicated, reshape_rows
 from v2a_jax.training.decay import decay_kernels
@@ -49,22 +48,12 @@ class PerceptionStage:
     def __init__(self, config: Mapping[str, Any], system: System):
         self.system = system
         self.weights = build(PerceptionLossConfig, config["perception_loss"])
-        self.config = c = build(
-            PerceptionConfig, config["model"]["perception"], stack=system.video_config.stack
-        )
         require(
-            system.video_config.size % c.picture == 0,
+            system.video_config.size % system.perception_config.picture == 0,
             "video.size must be a multiple of perception.picture",
         )
         self.dtype = config["dtype"]
-        latent = system.codec_config.latent
-        video, text = system.video_config.width, system.text_config.width
-        self.models = {
-            "video": system.video,
-            "text": system.text,
-            "tower": Functional(lambda rngs: AudioTower(c, latent, rngs=rngs)),
-            "heads": Functional(lambda rngs: Heads(c, video, text, latent, rngs=rngs)),
-        }
+        self.models = {name: getattr(system, name) for name in ("video", "text", "tower", "heads")}
 
     def init(self, key: Array) -> Params:
         """{"video", "text", "tower", "heads"}."""
@@ -123,7 +112,8 @@ class PerceptionStage:
         local_BTE, whole_BE = apply(p, "tower", z_BTL)
         sync_BFD, semantic_BSD = apply(p, "video", batch.video)
         both_B = batch.has_video & batch.has_audio
-        at_frame_FT = self._frames_from_latents(batch.video.shape[1], z_BTL.shape[1])
+        at_frame_FT = self.system.at_frames(batch.video.shape[1], z_BTL.shape[1])
+        at_frame_FT = at_frame_FT.astype(self.dtype)
         scales = apply(p, "heads", method="scales").astype(jnp.float32)
 
         contrast, right = self._contrast(
@@ -149,12 +139,6 @@ class PerceptionStage:
     def _apply(self, params: Params, name: str, *args: Array, method: str = "__call__") -> Any:
         return self.models[name].apply(params[name], *args, method=method)
 
-    def _frames_from_latents(self, frames: int, latents: int) -> Array:
-        """[F,T]: the latent sequence read at each frame's time."""
-        seconds_F = jnp.arange(frames) / self.system.video_config.fps
-        rate = self.system.codec_config.latent_rate
-        return linear_weights(seconds_F - 0.5 / rate, latents, rate).astype(self.dtype)
-
     def _contrast(
         self, seen_BFE: Array, heard_BFE: Array, both_B: Array, scale: Array
     ) -> tuple[Array, Array]:
@@ -164,7 +148,7 @@ class PerceptionStage:
         def flat(x_BFE: Array) -> Array:
             return reshape_rows(x_BFE, (x_BFE.shape[0] * x_BFE.shape[1], x_BFE.shape[2]))
 
-        seen, heard = (flat(_unit(x[:, ::every])) for x in (seen_BFE, heard_BFE))
+        seen, heard = (flat(unit(x[:, ::every])) for x in (seen_BFE, heard_BFE))
         shape = (both_B.shape[0], -(-seen_BFE.shape[1] // every))
         weight_BF = jnp.broadcast_to(both_B[:, None], shape).astype(jnp.float32)
         weight_P = reshape_rows(weight_BF, (shape[0] * shape[1],))
@@ -180,7 +164,7 @@ class PerceptionStage:
 
     def _picture(self, p: Params, batch: Batch, sync_BFD: Array, semantic_BSD: Array) -> Array:
         """Squared error of each frame's small picture."""
-        side, (b, f, h, w, _) = self.config.picture, batch.video.shape
+        side, (b, f, h, w, _) = self.system.perception_config.picture, batch.video.shape
         small = reshape_rows(batch.video, (b, f, side, h // side, side, w // side, 3))
         target = small.astype(jnp.float32).mean(axis=(3, 5)) / 128 - 1
         step = self.system.video_config.semantic_frames
@@ -199,11 +183,6 @@ class PerceptionStage:
         )
 
 
-def _unit(x: Array) -> Array:
-    """Vectors of length 1, float32."""
-    return normalize(x) / jnp.sqrt(jnp.float32(x.shape[-1]))
-
-
 def _present(logits_PQ: Array, weight_Q: Array) -> Array:
     """Logits in which what is absent cannot be chosen."""
     return jnp.where(replicated(weight_Q)[None] > 0, logits_PQ, -1e30)
@@ -219,7 +198,7 @@ def _mean(x: Array, present_B: Array) -> Array:
 def _words(caption_BE: Array, whole_BE: Array, batch: Batch, scale: Array) -> Array:
     """InfoNCE between captions and clips; clips of one caption share the probability."""
     both_B = (batch.has_caption & batch.has_audio).astype(jnp.float32)
-    text, sound = _unit(caption_BE), _unit(whole_BE)
+    text, sound = unit(caption_BE), unit(whole_BE)
     ids = batch.caption
     same_BB = jnp.all(ids[:, None] == replicated(ids)[None], axis=-1) * replicated(both_B)[None]
     logits_BB = _present(scale * text @ replicated(sound).T, both_B)
