@@ -45,7 +45,7 @@ def questions(judges: Judges) -> dict[str, tuple[Examination, ...]]:
         "scrape": (following.scrape(),),
         "roll": (following.roll(),),
         "silence": (following.silence(),),
-        "speech": (speech.words(judges.recogniser), speech.lip_sync()),
+        "speech": (speech.words(judges.recogniser), speech.lip_sync(), speech.voice()),
     }
 
 

@@ -65,7 +65,9 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
         optimizer=dict(learning_rate=RATE[stage], warmup=20, final_fraction=0.02),
         ema=dict(sigma_rel=(0.05,)),
         checkpoint=dict(every=200, keep=2),
-        evaluation=dict(protocol=dict(clips=100)),
+        evaluation=dict(
+            protocol=dict(clips=100, variations=24, negatives=24, wordings=24, damaged=24)
+        ),
         sampler=dict(steps=12, buckets=(SECONDS,), overlap=0.72),
     )
     return config

@@ -4,11 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import RATE, OracleModel, make_clip
+from toy_clips import AMOUNTS, RATE, OracleModel, make_clip
 
 from v2a_jax.evaluation import sync
 from v2a_jax.evaluation.clips import Clip
 from v2a_jax.evaluation.soundtracks import render
+from v2a_jax.evaluation.takes import Amounts
 from v2a_jax.types import Event
 
 
@@ -77,7 +78,8 @@ def test_what_is_said_is_asked_for_and_not_without_words():
         dataclasses.replace(make_clip(k, with_siren=True), transcript=f"number {k}")
         for k in range(2)
     ]
-    options = dict(batch=2, seed=0, variations=1, untrained=None, training=())
+    amounts = Amounts(**AMOUNTS)
+    options = dict(batch=2, seed=0, amounts=amounts, artefacts={}, untrained=None, training=())
     render(Listener(), clips, **options)
     said = {prompted: [t for p, t in asked if p == prompted] for prompted in (True, False)}
     assert said[True][0] == ["number 0", "number 1"]

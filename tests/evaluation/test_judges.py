@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import JUDGES, RATE, make_clip, render_hits, siren
+from toy_clips import JUDGES, RATE, make_clip, render_hits, siren
 
 from v2a_jax.errors import UserError
 from v2a_jax.evaluation import material

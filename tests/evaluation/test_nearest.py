@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from conftest import RATE, SECONDS, make_clip
+from toy_clips import RATE, SECONDS, make_clip
 
 from v2a_jax.evaluation.nearest import nearest, thumbnails
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import RATE, render_hits
+from toy_clips import RATE, render_hits
 
 from v2a_jax.evaluation.onsets import (
     detect_onsets,

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import JUDGES, OracleModel, make_clip
+from toy_clips import AMOUNTS, JUDGES, OracleModel, make_clip
 
 from v2a_jax.errors import UserError
 from v2a_jax.evaluation.judges import train_judges
@@ -19,8 +19,16 @@ from v2a_jax.evaluation.scores import (
 )
 
 CONFIG = EvaluationConfig(
-    clips=24, variations=8, batch=5, seed=0, resamples=200, confidence=0.95, watermark_p_value=1e-6
+    **AMOUNTS,
+    clips=24,
+    batch=5,
+    seed=0,
+    resamples=200,
+    confidence=0.95,
+    watermark_p_value=1e-6,
 )
+
+FEW = dataclasses.replace(CONFIG, clips=9)  # where one figure is enough
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +39,14 @@ def judges():
 
 @pytest.fixture(scope="module")
 def oracle_result(toy_clips, judges):
-    return evaluate(OracleModel(), toy_clips, judges, CONFIG, untrained=Deaf())
+    return evaluate(
+        OracleModel(), toy_clips, judges, CONFIG, untrained=Deaf(), artefacts={"dark": darkened}
+    )
+
+
+def darkened(video, *, severity, rng):
+    """Another clip's picture, for half of the clips."""
+    return video + np.uint8(rng.integers(2))
 
 
 class Deaf(OracleModel):
@@ -50,7 +65,19 @@ def test_oracle_reaches_its_upper_bounds(oracle_result):
         assert scores[name].lower_bound < 0.7 * scores[name].upper_bound, name
     assert scores["negative_suppression"].value == 1.0
     assert scores["negative_onset_f1_50ms"].value > 0.8
+    assert scores["negative_absent_onset_kept"].value == 1.0
     assert scores["onset_error"].value < 10.0
+
+
+def test_wordings_and_damage_have_their_rows(oracle_result):
+    scores = oracle_result.scores
+    hits = [scores[f"wording_hit_rate{end}"].value for end in ("", "_short", "_empty")]
+    assert hits == [1.0, 1.0, 0.0]
+    on_time = [scores[f"wording_onset_f1_50ms{end}"].value for end in ("", "_short", "_empty")]
+    assert min(on_time) > 0.9
+    damaged = scores["damaged_onset_kept"]
+    assert damaged.lower_bound < damaged.value < 1.0
+    assert damaged.n == AMOUNTS["damaged"]
 
 
 def test_round_trip_at_half_level_has_known_codec_scores(oracle_result):
@@ -88,14 +115,15 @@ def test_watermark_is_found_in_generated_sound_alone(toy_clips, judges):
         assert sound.shape == (32_000, 1)
         return 1e-9 if sound.mean() > 0.05 else 0.5
 
-    scores = evaluate(Marked(), toy_clips, judges, CONFIG, detect=detect).scores
+    options = dict(detect=detect, conditions=("prompted",))
+    scores = evaluate(Marked(), toy_clips, judges, FEW, **options).scores
     found, mistaken = scores["watermark_detected"], scores["watermark_false_alarm"]
     assert (found.value, found.lower_bound, found.upper_bound) == (1.0, 0.0, 1.0)
     assert (mistaken.value, mistaken.lower_bound, mistaken.upper_bound) == (0.0, 1.0, 0.0)
 
 
 def test_batches_have_one_size(toy_clips, judges, oracle_model):
-    evaluate(oracle_model, toy_clips[:7], judges, CONFIG)
+    evaluate(oracle_model, toy_clips[:4], judges, CONFIG)
     assert set(oracle_model.batches) == {5}
 
 
@@ -117,11 +145,14 @@ class Broken(OracleModel):
         return sounds
 
 
-def test_failed_sound_costs_score_and_is_listed(toy_clips, judges, oracle_result):
-    broken = evaluate(Broken(), toy_clips, judges, CONFIG)
+def test_failed_sound_costs_score_and_is_listed(toy_clips, judges):
+    whole, broken = (
+        evaluate(model, toy_clips, judges, FEW, conditions=("prompted",))
+        for model in (OracleModel(), Broken())
+    )
     assert [(f.clip, f.condition) for f in broken.failures] == [("toy/0", "prompted")]
     assert broken.scores["failures"].value == 1.0
-    whole, less = oracle_result.scores["onset_f1_50ms"], broken.scores["onset_f1_50ms"]
+    whole, less = whole.scores["onset_f1_50ms"], broken.scores["onset_f1_50ms"]
     assert less.n == whole.n
     assert less.value < whole.value
     assert "toy/0" in broken.table()
@@ -130,7 +161,8 @@ def test_failed_sound_costs_score_and_is_listed(toy_clips, judges, oracle_result
 def test_unusable_clips_are_listed(toy_clips, judges, oracle_model):
     short = dataclasses.replace(toy_clips[0], audio=toy_clips[0].audio[:100])
     mute = dataclasses.replace(toy_clips[1], audio=None)
-    result = evaluate(oracle_model, [short, mute, *toy_clips[2:]], judges, CONFIG)
+    options = dict(conditions=("prompted",))
+    result = evaluate(oracle_model, [short, mute, *toy_clips[2:]], judges, FEW, **options)
     assert {f.reason for f in result.failures} == {"shorter than 2.0 s", "no picture or no sound"}
     with pytest.raises(UserError, match="none of 2 clips"):
         evaluate(oracle_model, [short, mute], judges, CONFIG)
@@ -144,7 +176,7 @@ def test_rates_that_do_not_fit_are_named(toy_clips, judges, oracle_model):
 
 
 def test_protocol_hash_is_of_clips_settings_and_judges(toy_clips, judges, oracle_result):
-    again = evaluate(Deaf(), toy_clips, judges, CONFIG).protocol["hash"]
+    again = describe(CONFIG, toy_clips, judges)["hash"]
     assert again == oracle_result.protocol["hash"]
     louder = [dataclasses.replace(toy_clips[0], audio=2 * toy_clips[0].audio), *toy_clips[1:]]
     others = (
@@ -166,7 +198,8 @@ def test_answers_are_those_of_the_scores(oracle_result):
 
 def test_copying_the_nearest_training_clip_is_a_row_of_its_own(toy_clips, judges):
     training = iter([make_clip(index, with_siren=False) for index in range(200, 206)])
-    scores = evaluate(OracleModel(), toy_clips, judges, CONFIG, training=training).scores
+    options = dict(training=training, conditions=("prompted",))
+    scores = evaluate(OracleModel(), toy_clips, judges, FEW, **options).scores
     copied = scores["onset_f1_50ms_nearest"]
     assert copied.value < 0.7 * scores["onset_f1_50ms"].value
     assert copied.n == scores["onset_f1_50ms"].n
@@ -178,12 +211,13 @@ def test_variations_differ_where_the_seed_matters(toy_clips, judges, oracle_resu
     assert same.upper_bound > 1.0
     on_time = oracle_result.scores["variation_onset_f1_50ms"]
     assert on_time.value > 0.8 > on_time.lower_bound
-    noise = evaluate(Deaf(), toy_clips, judges, CONFIG).scores["variation_distance"]
+    options = dict(conditions=("prompted", "again"))
+    noise = evaluate(Deaf(), toy_clips, judges, FEW, **options).scores["variation_distance"]
     assert noise.value > 0.8 * noise.upper_bound
 
 
 def test_what_cannot_be_measured_is_said(toy_clips, judges, oracle_model):
-    plain = [clip for clip in toy_clips if clip.labels == ("impact",)]
+    plain = [clip for clip in toy_clips if clip.labels == ("impact",)][:4]
     result = evaluate(oracle_model, plain, judges, CONFIG)
     assert "prompt_hit_rate" not in result.scores
     assert "not measured: prompt_hit_rate" in result.table()

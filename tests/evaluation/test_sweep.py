@@ -5,15 +5,21 @@ import json
 
 import numpy as np
 import pytest
-from conftest import OracleModel
+from toy_clips import AMOUNTS, JUDGES, OracleModel, make_clip, render_hits
 
 from v2a_jax.errors import UserError
-from v2a_jax.evaluation.judges import Judges
+from v2a_jax.evaluation.judges import Judges, train_judges
 from v2a_jax.evaluation.protocol import EvaluationConfig
 from v2a_jax.evaluation.sweep import Turned, draw, parse, run, turn
 
 CONFIG = EvaluationConfig(
-    clips=12, variations=8, batch=4, seed=0, resamples=50, confidence=0.9, watermark_p_value=1e-6
+    **AMOUNTS,
+    clips=6,
+    batch=4,
+    seed=0,
+    resamples=50,
+    confidence=0.9,
+    watermark_p_value=1e-6,
 )
 NO_JUDGES = Judges(sample_rate=16_000, material=None, tagger=None, recogniser=None)
 
@@ -82,6 +88,49 @@ def test_artefacts_are_turned_up_in_the_same_way_each_time(toy_clips):
     assert len(first[0]) == len(toy_clips)
 
 
+class Torn(OracleModel):
+    """Makes what is seen, or from a scale of 2 on the material that it is told."""
+
+    def __init__(self, clips, scale=0.0):
+        super().__init__()
+        self.clips, self.scale = {int(clip.video[0, 0, 0, 0]): clip for clip in clips}, scale
+
+    def with_settings(self, *, text_scale):
+        return Torn(self.clips.values(), text_scale)
+
+    def generate_batch(self, frames, *_):
+        sounds = []
+        for picture in frames:
+            clip = self.clips[int(picture[0, 0, 0, 0])]
+            which = "object0.material" + (".told" if self.scale >= 2 else "")
+            times = [event.time for event in clip.events]
+            sounds.append(render_hits(times, clip.meta["factors"][which])[:, None])
+        return np.stack(sounds).astype(np.float32)
+
+
+def test_conflict_is_plotted_over_the_scale_of_the_text():
+    plain = [make_clip(index, with_siren=False) for index in range(6)]
+    judges = train_judges(plain, plain, JUDGES)
+    materials = [("metal", "wood"), ("wood", "metal")] * 3  # seen and told
+    clips = [
+        dataclasses.replace(
+            clip, meta={"factors": {"object0.material": seen, "object0.material.told": told}}
+        )
+        for clip, (seen, told) in zip(plain, materials, strict=True)
+    ]
+    turned = turn("text_scale", (0.0, 3.0), Torn(clips), clips, {})
+    scores = run("text_scale", turned, judges, CONFIG).scores
+    assert [score.value for score in scores["conflict_seen"]] == [1.0, 0.0]
+    assert [score.value for score in scores["conflict_told"]] == [0.0, 1.0]
+    assert scores["conflict_seen"][0].n == 6
+
+
+def test_a_sweep_in_which_nothing_can_be_measured_is_refused(toy_clips):
+    turned = [Turned(value=v, generator=OracleModel(), clips=toy_clips[:1]) for v in (0.0, 1.0)]
+    with pytest.raises(UserError, match="nothing can be measured"):
+        run("steps", turned, NO_JUDGES, CONFIG)
+
+
 def test_settings_are_the_generators(toy_clips):
     class Settable(OracleModel):
         def with_settings(self, **changes):
@@ -103,6 +152,7 @@ def test_text_is_parsed():
         *((text, "is not NAME:VALUE") for text in ("noise:1,x", "noise:1,nan")),
         ("noise:0,1.5", "severities"),
         ("colour:0,1", "no 'colour'"),
+        ("steps:4,4.5", "whole numbers"),
     ],
 )
 def test_other_text_is_refused(text, reason):

@@ -57,6 +57,7 @@ FOLLOWED = (
     ("roll", following.roll(), "roll_correlation", 0.9, 0.5),
     ("speech", speech.lip_sync(), "lip_lag", 0.9, 0.4),
     ("speech", speech.lip_sync(), "lip_correlation", 0.7, 0.55),
+    ("speech", speech.voice(), "voice_pitch", 0.95, 0.45),
 )
 
 

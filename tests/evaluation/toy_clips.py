@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-import pytest
 
 from v2a_jax.evaluation.judges import JudgeConfig
 from v2a_jax.types import Event
@@ -17,6 +16,7 @@ JUDGES = JudgeConfig(
     templates=1,
     seed=0,
 )
+AMOUNTS = dict(variations=8, negatives=4, wordings=10, stills=8, damaged=6)
 RATE, FPS, SECONDS = 16_000, 5.0, 2.0
 PITCH = {"metal": 2_400.0, "wood": 500.0}
 DECAY = {"metal": 9.0, "wood": 60.0}
@@ -32,6 +32,7 @@ class ToyClip:
     labels: tuple[str, ...]
     events: tuple[Event, ...]
     provenance: str
+    negatives: tuple[str, ...] = ()
     transcript: str = ""
     words: tuple[tuple[str, float, float], ...] = ()
     curves: dict[str, tuple[float, tuple[float, ...]]] = dataclasses.field(default_factory=dict)
@@ -76,16 +77,17 @@ def make_clip(index: int, *, with_siren: bool) -> ToyClip:
         fps=FPS,
         audio=wave[:, None].astype(np.float32),
         sample_rate=RATE,
-        captions={"full": caption, "offscreen": "a siren is heard" if with_siren else ""},
+        captions={
+            "full": caption,
+            "short": f"{material}, siren" if with_siren else material,
+            "onscreen": f"hits on {material}",
+            "offscreen": "a siren is heard" if with_siren else "",
+        },
+        negatives=("rain", "thunder, rain"),
         labels=labels,
         events=tuple(events),
         provenance=f"toy/{index}",
     )
-
-
-@pytest.fixture(scope="session")
-def toy_clips():
-    return [make_clip(index, with_siren=index % 3 == 2) for index in range(24)]
 
 
 class OracleModel:
@@ -106,8 +108,3 @@ class OracleModel:
 
     def round_trip(self, audio):
         return audio * np.float32(0.5)
-
-
-@pytest.fixture
-def oracle_model():
-    return OracleModel()

@@ -29,6 +29,7 @@ from v2a_jax.evaluation.report import write_report
 from v2a_jax.evaluation.scores import markdown_table, write_scores
 from v2a_jax.sampling.bundle import PARTS
 from v2a_jax.sampling.generator import Generator, load_generator
+from v2a_jax.sampling.wish import Wish
 from v2a_jax.watermark.detect import detect
 
 BUNDLE = flags.DEFINE_string("bundle", None, "Folder of an exported bundle.")
@@ -60,7 +61,7 @@ def run(argv: list[str]) -> None:
     no_more(argv)
     if BUNDLE.value is None or DATA.value is None or OUT.value is None:
         raise UserError("evaluate needs --bundle=DIR, --data=DIR and --out=DIR")
-    sweeps = [sweep.parse(text, ARTEFACTS) for text in SWEEP.value]
+    sweeps = [_parsed(text) for text in SWEEP.value]
     clips = allowed(RecordSource(DATA.value), "any", "")
     generator = load_generator(BUNDLE.value, KEY_FILE.value)
     config = ConfigDict(generator.bundle.config)
@@ -78,6 +79,7 @@ def run(argv: list[str]) -> None:
         detect=_detector(generator),
         untrained=_untrained(generator),
         training=_training(config),
+        artefacts=ARTEFACTS,
     )
     out = pathlib.Path(OUT.value)
     out.mkdir(parents=True, exist_ok=True)
@@ -89,6 +91,17 @@ def run(argv: list[str]) -> None:
         sweep.draw(swept, out / f"sweep_{name}.png")
     print(evaluation.table())
     print(f"report: {out / 'report.html'}")
+
+
+def _parsed(text: str) -> tuple[str, tuple[float, ...]]:
+    """A sweep's name and values; UserError for values that a sampler could not have."""
+    name, values = sweep.parse(text, ARTEFACTS)
+    for value in values if name in sweep.SETTINGS else ():
+        try:
+            Wish(**{name: value}).check()
+        except UserError as error:
+            raise UserError(f"sweep: {error}") from error
+    return name, values
 
 
 def _write(
@@ -166,8 +179,8 @@ def _made(generator: Generator, clips: RecordSource) -> dict[str, object]:
     return {
         "Bundle": f"SHA-256 {bundle.digest}",
         "Held-out clips": repr(clips),
-        "Trained on": bundle.provenance["data"],
-        "Versions": bundle.provenance["versions"],
+        "Trained on": bundle.provenance.get("data", "unknown"),
+        "Versions": bundle.provenance.get("versions", "unknown"),
         "Config": bundle.config,
     }
 

@@ -60,6 +60,16 @@ def difference(statistic: Statistic) -> Statistic:
     return of_sums
 
 
+def quotient(statistic: Statistic) -> Statistic:
+    """Paired quotient: `statistic` of the first half of the terms over that of the second."""
+
+    def of_sums(sums: np.ndarray) -> np.ndarray:
+        half = sums.shape[-1] // 2
+        return ratio(np.stack([statistic(sums[..., :half]), statistic(sums[..., half:])], axis=-1))
+
+    return of_sums
+
+
 def wilson_interval(hits: float, trials: int, *, confidence: float) -> tuple[float, float]:
     """Wilson's score interval of a rate: sensible at 0 and at 1, where a bootstrap has no width."""
     z2 = float(norm.isf((1.0 - confidence) / 2.0)) ** 2

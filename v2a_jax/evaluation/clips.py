@@ -9,14 +9,17 @@ import numpy as np
 from v2a_jax.errors import UserError
 from v2a_jax.types import Event
 
+SUDDEN = ("impact", "bounce", "music")  # events that are heard to begin
+
 
 class Clip(Protocol):
     """The fields of a dataset record that judges read; any dataclass that has them will do.
 
     video uint8[F,H,W,3] at fps, audio float32[N,C] at sample_rate; `captions` has the key "full",
-    and may have "offscreen": what alone is heard and not seen; `labels` are the classes heard;
-    `words` are (word, start, end) and `curves` (hz, values at k / hz seconds) by name; `meta` may
-    have the "factors" of a procedural clip; `provenance` is an id.
+    and may have "short", and "onscreen" and "offscreen", either alone of what is heard; `negatives`
+    name only sounds that it lacks; `labels` are the classes heard; `words` are (word,
+    start, end) and `curves` (hz, values at k / hz seconds) by name; `meta` may have the "factors"
+    of a procedural clip; `provenance` is an id.
     """
 
     video: np.ndarray | None
@@ -24,6 +27,7 @@ class Clip(Protocol):
     audio: np.ndarray | None
     sample_rate: int
     captions: Mapping[str, str]
+    negatives: tuple[str, ...]
     transcript: str
     labels: tuple[str, ...]
     events: tuple[Event, ...]
@@ -45,6 +49,27 @@ class Failure:
 def off_screen(clip: Clip) -> tuple[str, ...]:
     """Classes heard in a clip that nothing visible makes."""
     return tuple(sorted({event.kind for event in clip.events if not event.onscreen}))
+
+
+def on_screen(clip: Clip) -> tuple[str, ...]:
+    """Its other classes."""
+    return tuple(name for name in clip.labels if name not in off_screen(clip))
+
+
+def has_onsets(clip: Clip) -> bool:
+    """Whether all that is seen to sound does so at once, and something does."""
+    kinds = {event.kind for event in clip.events if event.onscreen}
+    return bool(kinds) and kinds.issubset(SUDDEN)
+
+
+def is_timed(clip: Clip) -> bool:
+    """Whether every sound begins with an event that is seen."""
+    return has_onsets(clip) and not off_screen(clip)
+
+
+def has_face(clip: Clip) -> bool:
+    """Whether a mouth is seen whose voice alone is heard."""
+    return clip.labels == ("speech",) and "aperture" in clip.curves
 
 
 def negative_prompt(clip: Clip) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from v2a_jax.evaluation.bootstrap import estimate, ratio
+from v2a_jax.evaluation.bootstrap import estimate, quotient, ratio
 from v2a_jax.evaluation.clips import Clip
 from v2a_jax.evaluation.scores import Answers, Sampling, Score, Sheet, bootstrap_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
@@ -128,9 +128,7 @@ def one_figure(
     """
 
     def terms(heard: Mapping[int, np.ndarray], of: Sequence[int], against: Sequence[int]) -> Rows:
-        return question.figures[name].of(
-            question.rows(pick(heard, of), pick(tracks.clips, against))
-        )
+        return _terms(question, name, pick(heard, of), pick(tracks.clips, against))
 
     others = shuffled(positions, tracks)
     return bootstrap_score(
@@ -140,3 +138,41 @@ def one_figure(
         unit=question.figures[name].unit,
         sampling=sampling,
     )
+
+
+def kept_figure(
+    question: Examination,
+    name: str,
+    tracks: Soundtracks,
+    sounds: Mapping[int, np.ndarray],
+    positions: Sequence[int],
+    sampling: Sampling,
+) -> Score:
+    """One figure of other sounds over that of the prompted ones, both at `positions`.
+
+    Lower bound: that of the prompted ones, shuffled; upper bound: all of it.
+    """
+    clips, others = pick(tracks.clips, positions), shuffled(positions, tracks)
+    clean, other, shuffle = (
+        _terms(question, name, pick(heard, of), clips)
+        for heard, of in (
+            (tracks.prompted, positions),
+            (sounds, positions),
+            (tracks.prompted, others),
+        )
+    )
+    return bootstrap_score(
+        np.concatenate([other, clean], axis=1),
+        lower_bound=estimate(np.concatenate([shuffle, clean], axis=1), quotient(ratio)),
+        upper_bound=1.0,
+        unit="share",
+        sampling=sampling,
+        statistic=quotient(ratio),
+    )
+
+
+def _terms(
+    question: Examination, name: str, sounds: Sequence[np.ndarray], clips: Sequence[Clip]
+) -> Rows:
+    """One figure's two terms of each sound against its clip."""
+    return question.figures[name].of(question.rows(sounds, clips))

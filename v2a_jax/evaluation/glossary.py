@@ -29,6 +29,10 @@ FAMILIES: dict[str, tuple[str, str]] = {
         "Wrong, missing and added words of those said, by a recogniser of this world's voices.",
     ),
     "lip_lag": ("Speech: lips within 40 ms", "Share of the clips whose voice fits the lips so."),
+    "voice_pitch": (
+        "Speech: the face's voice",
+        "Share of the clips whose median pitch is within 2 semitones of the speaker's.",
+    ),
     "lip_correlation": ("Speech: follows the lips", "Correlation of level and opening, unshifted."),
     "material_accuracy": (
         "Material accuracy",
@@ -44,17 +48,58 @@ FAMILIES: dict[str, tuple[str, str]] = {
         "An off-screen sound that the prompt names is heard; lower bound: without the prompt.",
     ),
     "prompt_gain": ("Prompt gain", "How much more often it is heard with the prompt than without."),
+    "wording_hit_rate": (
+        "Off-screen sound, however worded",
+        "It is heard by the full caption; below, by the short one, and by none.",
+    ),
+    "wording_onset_f1_50ms": (
+        "Onset F1, however worded",
+        "What is seen is on time, ±50 ms, by the full caption; below, by the short one, by none.",
+    ),
     "negative_hit_rate": (
         "Still heard with negative prompt",
         "The prompt names a sound and the negative prompt takes it back; less is better.",
     ),
     "negative_suppression": (
         "Negative suppression",
-        "Share of the prompted sounds that a negative prompt removes.",
+        "Of the off-screen sounds heard without the negative prompt, the share it removes.",
+    ),
+    "negative_retention": (
+        "Negative retention",
+        "Of the other sounds heard without that negative prompt, the share that it leaves.",
+    ),
+    "negative_seen_suppression": (
+        "Suppression of what is seen",
+        "The same share of sounds whose cause is seen, with a negative prompt against them.",
+    ),
+    "negative_seen_retention": (
+        "Retention beside what is seen",
+        "Of the sounds off screen heard without that negative prompt, the share that it leaves.",
+    ),
+    "negative_absent_retention": (
+        "Retention of all",
+        "The negative prompt names what the clip lacks: the share of its sounds still heard.",
+    ),
+    "negative_absent_onset_kept": (
+        "Onset F1 kept",
+        "With that negative prompt, as a share of the F1 (±50 ms) without it.",
     ),
     "negative_onset_f1_50ms": (
         "Onset F1 with negative prompt",
         "What is seen is still heard on time, ±50 ms, while the other sound is taken away.",
+    ),
+    "false_speech": (
+        "Speech where nobody speaks",
+        "Share of the clips without speech in which it is heard; less is better.",
+    ),
+    "still_speech": (
+        "Speech of a still face",
+        "A face stands still and there are no words: the share in which speech is heard; less is "
+        "better.",
+    ),
+    "damaged_onset_kept": (
+        "Onset F1 kept through damage",
+        "Of pictures spoilt each in another way, as a share of the F1 (±50 ms) of clean ones.",
     ),
     "variation_distance": (
         "Variations differ",
@@ -87,6 +132,8 @@ VARIANTS = {
     "_true": "true sound",
     "_untrained": "untrained model",
     "_nearest": "training clip with the nearest video",
+    "_short": "short caption",
+    "_empty": "no caption",
 }
 
 

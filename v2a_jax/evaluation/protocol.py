@@ -3,20 +3,33 @@
 import dataclasses
 import hashlib
 import json
+import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from v2a_jax.errors import UserError
-from v2a_jax.evaluation import following, measures, speech, steering, sync, variation
-from v2a_jax.evaluation.clips import Clip, Failure
+from v2a_jax.evaluation import (
+    following,
+    measures,
+    negatives,
+    robustness,
+    speech,
+    steering,
+    sync,
+    unasked,
+    variation,
+)
+from v2a_jax.evaluation.clips import SUDDEN, Clip, Failure
 from v2a_jax.evaluation.examination import examine
+from v2a_jax.evaluation.hearing import hear
 from v2a_jax.evaluation.judges import Judges
 from v2a_jax.evaluation.scores import Answers, Sampling, Score, Sheet, format_table
-from v2a_jax.evaluation.soundtracks import CONDITIONS, Generator, Soundtracks, render
+from v2a_jax.evaluation.soundtracks import Generator, Soundtracks, render
+from v2a_jax.evaluation.takes import CONDITIONS, Amounts, Damage
 
 Detector = Callable[[np.ndarray], float]  # float32[N,C] -> p-value of "unmarked"
-VERSION = 2  # of what is asked and how: figures of different versions don't compare
+VERSION = 3  # of what is asked and how: figures of different versions don't compare
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,6 +38,10 @@ class EvaluationConfig:
 
     clips              held-out clips to use, from the first on
     variations         of them, those that get a second sound
+    negatives          those that get one against what is seen, and those against what they lack
+    wordings           those that get one by their short caption, and one by none
+    stills             faces that get one as they stand still
+    damaged            those that get one for a damaged picture
     batch              clips generated at once
     seed               of the soundtracks (clip i uses seed + i) and of the bootstrap
     resamples          bootstrap resamples over clips
@@ -34,11 +51,21 @@ class EvaluationConfig:
 
     clips: int
     variations: int
+    negatives: int
+    wordings: int
+    stills: int
+    damaged: int
     batch: int
     seed: int
     resamples: int
     confidence: float
     watermark_p_value: float
+
+    @property
+    def amounts(self) -> Amounts:
+        """How many clips have other sounds."""
+        names = (field.name for field in dataclasses.fields(Amounts))
+        return Amounts(**{name: getattr(self, name) for name in names})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,13 +102,15 @@ def evaluate(
     detect: Detector | None = None,
     untrained: Generator | None = None,
     training: Iterable[Clip] = (),
+    artefacts: Mapping[str, Damage] = types.MappingProxyType({}),
     conditions: Sequence[str] = CONDITIONS,
 ) -> Evaluation:
     """Examines `generator` on the first `config.clips` of `clips`.
 
     `detect` maps float32[N,C] to a watermark p-value; `untrained`, a model of random weights, adds
-    rows `_untrained`, and `training` clips rows `_nearest`; `conditions` are those under which
-    sound is made. Raises UserError where no clip is usable or rates do not fit together.
+    rows `_untrained`, and `training` clips rows `_nearest`; `artefacts` are what damages pictures;
+    `conditions` are those under which sound is made. Raises UserError where no clip is usable or
+    rates do not fit together.
     """
     if judges.sample_rate != generator.sample_rate:
         raise UserError(
@@ -93,7 +122,8 @@ def evaluate(
         chosen,
         batch=config.batch,
         seed=config.seed,
-        variations=config.variations,
+        amounts=config.amounts,
+        artefacts=artefacts,
         untrained=untrained,
         training=training,
         conditions=conditions,
@@ -117,14 +147,28 @@ def _measured(
     sampling = Sampling(resamples=config.resamples, confidence=config.confidence, seed=config.seed)
     sheet = Sheet()
     _examine_all(sheet, tracks, judges, sampling)
-    steering.add_prompts(sheet, tracks, judges, sampling)
-    steering.add_retention(sheet, tracks, sampling)
+    _add_heard(sheet, tracks, judges, sampling)
+    steering.add_wording_onsets(sheet, tracks, sampling)
+    negatives.add_timing(sheet, tracks, sampling)
     variation.add_variations(sheet, tracks, sampling)
+    robustness.add_kept(sheet, "damaged_onset_kept", tracks, tracks.damaged, sampling)
     measures.add_codec(sheet, tracks, sampling)
     if detect is not None:
         measures.add_watermark(sheet, tracks, detect, config.watermark_p_value, sampling)
     measures.add_failures(sheet, tracks)
     return sheet
+
+
+def _add_heard(sheet: Sheet, tracks: Soundtracks, judges: Judges, sampling: Sampling) -> None:
+    """All that the tagger says."""
+    if judges.tagger is None:
+        sheet.skip("prompt_hit_rate", "the judges' training clips had no class that some lack")
+        return
+    hearing = hear(tracks, judges.tagger)
+    steering.add_prompts(sheet, tracks, hearing, sampling)
+    steering.add_wordings(sheet, tracks, hearing, sampling)
+    negatives.add_negatives(sheet, tracks, hearing, sampling)
+    unasked.add_unasked(sheet, hearing, sampling)
 
 
 def describe(config: EvaluationConfig, clips: Sequence[Clip], judges: Judges) -> dict[str, object]:
@@ -146,8 +190,8 @@ def describe(config: EvaluationConfig, clips: Sequence[Clip], judges: Judges) ->
 
 def _examine_all(sheet: Sheet, tracks: Soundtracks, judges: Judges, sampling: Sampling) -> None:
     """Puts every question for which there is a judge."""
-    questions = [sync.onsets(), *map(sync.onsets_of, sync.SUDDEN)]
-    questions += [*following.examinations(), speech.lip_sync()]
+    questions = [sync.onsets(), *map(sync.onsets_of, SUDDEN)]
+    questions += [*following.examinations(), speech.lip_sync(), speech.voice()]
     if judges.material is None:
         sheet.skip("material_accuracy", "the judges' training clips had fewer than two materials")
     else:

@@ -33,6 +33,8 @@ HEADLINES = (
     "material_accuracy",
     "prompt_hit_rate",
     "negative_suppression",
+    "negative_retention",
+    "damaged_onset_kept",
     "watermark_detected",
 )
 

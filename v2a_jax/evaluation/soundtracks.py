@@ -1,21 +1,22 @@
 """The soundtracks that are judged: each held-out clip generated under each condition, once.
 
 The generator works on batches of one fixed size; the last batch is padded with its own last clip.
-A clip keeps its seed under every condition, so that conditions differ by nothing but the words.
+A clip keeps its seed under every condition but `again`, so that conditions differ by nothing else
+than what is told and shown.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from tqdm import tqdm
 
 from v2a_jax.errors import UserError
-from v2a_jax.evaluation.clips import Clip, Failure, cut_clips, negative_prompt, off_screen
+from v2a_jax.evaluation.clips import Clip, Failure, cut_clips
 from v2a_jax.evaluation.nearest import nearest
+from v2a_jax.evaluation.takes import CONDITIONS, Amounts, Damage, Take, takes
 
-CONDITIONS = ("prompted", "again", "unprompted", "negative")
 ANOTHER = 2**31  # added to the seed of a clip, gives it another sound
 
 
@@ -45,10 +46,12 @@ class Soundtracks:
     """float32[N,C] at `sample_rate` by position in `clips`.
 
     `prompted` had the full caption, `again` another seed besides. `unprompted` (no words) holds
-    the clips with off-screen sound; `negative` (the full caption, and a negative prompt against the
-    off-screen sounds) those of them whose caption names something else besides. `untrained` is
-    empty without an untrained model, `nearest`, the sound of the training clip whose video is
-    nearest, without training clips.
+    the clips with off-screen sound and those of `short` (the short caption). With the full caption
+    and a negative prompt are `negative` (against the off-screen sounds, of clips whose caption
+    names something else besides), `negative_seen` (against what is seen, of the same kind) and
+    `negative_absent` (against what the clip lacks). `still` saw a face that stands still and had no
+    words, `damaged` a damaged picture. `untrained` is empty without an untrained model, `nearest`,
+    the sound of the training clip whose video is nearest, without training clips.
     """
 
     sample_rate: int
@@ -58,7 +61,12 @@ class Soundtracks:
     prompted: dict[int, np.ndarray]
     again: dict[int, np.ndarray]
     unprompted: dict[int, np.ndarray]
+    short: dict[int, np.ndarray]
     negative: dict[int, np.ndarray]
+    negative_seen: dict[int, np.ndarray]
+    negative_absent: dict[int, np.ndarray]
+    still: dict[int, np.ndarray]
+    damaged: dict[int, np.ndarray]
     untrained: dict[int, np.ndarray]
     nearest: dict[int, np.ndarray]
     failures: tuple[Failure, ...]
@@ -71,30 +79,31 @@ def render(
     *,
     batch: int,
     seed: int,
-    variations: int,
+    amounts: Amounts,
+    artefacts: Mapping[str, Damage],
     untrained: Generator | None,
     training: Iterable[Clip],
     conditions: Sequence[str] = CONDITIONS,
 ) -> Soundtracks:
     """Generates every condition of every usable clip; raises UserError where none is usable.
 
-    The first so many `variations` are made `again`. Of `conditions` that are not asked for there is
-    no sound. `training` clips, of the same frame and sample rate, are what `nearest` looks among.
+    `artefacts` damage pictures. Of `conditions` that are not asked for there is no sound.
+    `training` clips, of the same frame and sample rate, are what `nearest` looks among.
     """
     usable, unusable = cut_clips(
         clips, fps=generator.fps, sample_rate=generator.sample_rate, seconds=generator.seconds
     )
     if not usable:
         raise UserError(f"evaluate: none of {len(clips)} clips has picture and sound long enough")
-    takes = _takes(usable, variations)
+    asked = takes(usable, amounts, artefacts)
     studio = _Studio(clips=usable, batch=batch, seed=seed)
     tracks = {
-        name: studio.generate(name, generator, *take) if name in conditions else {}
-        for name, take in takes.items()
+        name: studio.generate(name, generator, take) if name in conditions else {}
+        for name, take in asked.items()
     }
     tracks["round_trip"] = studio.round_trip(generator)
     tracks["untrained"] = (
-        {} if untrained is None else studio.generate("untrained", untrained, *takes["prompted"])
+        {} if untrained is None else studio.generate("untrained", untrained, asked["prompted"])
     )
     return Soundtracks(
         sample_rate=generator.sample_rate,
@@ -107,25 +116,6 @@ def render(
     )
 
 
-def _takes(
-    usable: Sequence[Clip], variations: int
-) -> dict[str, tuple[Sequence[int], Sequence[str], Sequence[str], Sequence[str]]]:
-    """By condition the positions of clips; of all clips prompts, negative ones and transcripts."""
-    positions = tuple(range(len(usable)))
-    captions = [clip.captions["full"] for clip in usable]
-    against = [negative_prompt(clip) for clip in usable]
-    spoken = [clip.transcript for clip in usable]
-    nothing = [""] * len(usable)
-    named = [i for i in positions if off_screen(usable[i])]
-    opposed = [i for i in named if against[i] != captions[i]]
-    return {
-        "prompted": (positions, captions, nothing, spoken),
-        "again": (positions[:variations], captions, nothing, spoken),
-        "unprompted": (named, nothing, nothing, nothing),
-        "negative": (opposed, captions, against, spoken),
-    }
-
-
 class _Studio:
     """Runs fixed-size batches over clips, and collects what came out unusable."""
 
@@ -133,25 +123,18 @@ class _Studio:
         self.failures: list[Failure] = []
         self._clips, self._batch, self._seed = clips, batch, seed
 
-    def generate(
-        self,
-        condition: str,
-        generator: Generator,
-        positions: Sequence[int],
-        prompts: Sequence[str],
-        negatives: Sequence[str],
-        transcripts: Sequence[str],
-    ) -> dict[int, np.ndarray]:
+    def generate(self, condition: str, generator: Generator, take: Take) -> dict[int, np.ndarray]:
         def of_batch(chosen: list[int]) -> np.ndarray:
+            words = [take.words[i] for i in chosen]
             return generator.generate_batch(
-                np.stack([self._clips[i].video for i in chosen]),
-                [prompts[i] for i in chosen],
-                [negatives[i] for i in chosen],
-                [transcripts[i] for i in chosen],
+                np.stack([take.picture(i) for i in chosen]),
+                [each.prompt for each in words],
+                [each.negative for each in words],
+                [each.transcript for each in words],
                 [self._seed + i + (ANOTHER if condition == "again" else 0) for i in chosen],
             )
 
-        return self._run(condition, positions, of_batch)
+        return self._run(condition, list(take.words), of_batch)
 
     def round_trip(self, generator: Generator) -> dict[int, np.ndarray]:
         def of_batch(chosen: list[int]) -> np.ndarray:

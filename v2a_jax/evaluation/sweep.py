@@ -6,7 +6,7 @@ damage costs is the area under score(severity) / score(0), 1 where it costs noth
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,13 @@ from v2a_jax.evaluation.judges import Judges
 from v2a_jax.evaluation.protocol import EvaluationConfig, evaluate
 from v2a_jax.evaluation.scores import Score
 from v2a_jax.evaluation.soundtracks import Generator
+from v2a_jax.evaluation.takes import Damage
 
 COLUMNS, WIDTH, HEIGHT = 3, 3.4, 2.5  # inches
 SETTINGS = (
     *("steps", "video_scale", "text_scale", "transcript_scale"),
     *("guidance_begin", "guidance_end", "guidance_rescale"),
 )
-Damage = Callable[..., np.ndarray]  # video uint8[F,H,W,3], severity=0..1, rng= -> as the video
 NOT_OF_SOUND = ("codec_", "failures")  # the same whatever is turned
 
 
@@ -80,6 +80,8 @@ def parse(text: str, artefacts: Iterable[str]) -> tuple[str, tuple[float, ...]]:
     known = (*SETTINGS, *artefacts)
     if name not in known:
         raise UserError(f"sweep: no '{name}' (one of: {', '.join(known)})")
+    if name == "steps" and any(value % 1 for value in values):
+        raise UserError("sweep: steps must be whole numbers")
     return name, values
 
 
@@ -130,6 +132,8 @@ def run(name: str, turned: Iterable[Turned], judges: Judges, config: EvaluationC
         for name in columns[0]
         if all(name in scores for scores in columns) and not name.startswith(NOT_OF_SOUND)
     ]
+    if not shared:
+        raise UserError(f"sweep of {name}: nothing can be measured on these clips at every value")
     return Sweep(
         name=name,
         values=tuple(values),

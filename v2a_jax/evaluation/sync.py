@@ -6,13 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from v2a_jax.evaluation import material
-from v2a_jax.evaluation.clips import Clip, off_screen
+from v2a_jax.evaluation.clips import Clip, has_onsets, is_timed, off_screen
 from v2a_jax.evaluation.examination import SHARE, Examination, Figure
 from v2a_jax.evaluation.onsets import detect_onsets, event_times, match_onsets
 from v2a_jax.types import Event
 
 TOLERANCES_MS = (25, 50, 100)
-SUDDEN = ("impact", "bounce", "music")  # events that are heard to begin
 
 
 def onsets() -> Examination:
@@ -29,7 +28,7 @@ def onsets() -> Examination:
     return Examination(
         figures=figures | errors,
         needs="with on-screen events and no off-screen sound",
-        asks=lambda clip: not off_screen(clip) and has_onsets(clip),
+        asks=is_timed,
         terms=onset_terms,
     )
 
@@ -43,12 +42,6 @@ def onsets_of(label: str) -> Examination:
         needs=f"with the sound of {label} alone",
         asks=lambda clip: clip.labels == (label,) and has_onsets(clip),
     )
-
-
-def has_onsets(clip: Clip) -> bool:
-    """Whether all that is seen to sound does so at once, and something does."""
-    kinds = {event.kind for event in clip.events if event.onscreen}
-    return bool(kinds) and kinds.issubset(SUDDEN)
 
 
 def onset_terms(sound_N: np.ndarray, clip: Clip) -> Sequence[float]:

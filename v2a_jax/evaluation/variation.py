@@ -7,13 +7,13 @@ class; `variation_onset_f1_50ms` between another clip's sound and the round trip
 import numpy as np
 
 from v2a_jax.evaluation.bootstrap import estimate, ratio
-from v2a_jax.evaluation.clips import off_screen
+from v2a_jax.evaluation.clips import is_timed
 from v2a_jax.evaluation.codec import log_mel_distance
 from v2a_jax.evaluation.examination import Rows, one_figure, pick, shuffled
 from v2a_jax.evaluation.scores import Sampling, Sheet, bootstrap_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
 from v2a_jax.evaluation.spectral import mono
-from v2a_jax.evaluation.sync import has_onsets, onsets
+from v2a_jax.evaluation.sync import onsets
 
 ON_TIME = "onset_f1_50ms"
 
@@ -43,8 +43,7 @@ def add_variations(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> Non
 
 
 def _add_timing(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:
-    clips = tracks.clips
-    seen = [i for i in tracks.again if has_onsets(clips[i]) and not off_screen(clips[i])]
+    seen = [i for i in tracks.again if is_timed(tracks.clips[i])]
     if len(seen) < 2:
         sheet.skip(f"variation_{ON_TIME}", "needs two such clips with on-screen events")
         return
