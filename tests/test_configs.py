@@ -23,7 +23,7 @@ from v2a_jax.training.checkpoint import Checkpoints
 from v2a_jax.training.loop import TrainConfig, begin
 from v2a_jax.training.stages import STAGES, make_stage
 
-NAMES = ("demo", "small", "large", "xl")
+NAMES = ("demo", "world", "small", "large", "xl")
 SIZES = {"small": 150e6, "large": 1e9, "xl": 13e9}
 HERE = pathlib.Path(__file__).parent
 
