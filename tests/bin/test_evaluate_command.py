@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import pytest
-from tiny_system import FPS, RATE, SECONDS, SIZE
+from tiny_system import FPS, RATE, SECONDS, SIZE, tiny_config
 
 from data_pipelines import records
 from data_pipelines.world import WorldConfig, WorldSource
@@ -61,7 +61,7 @@ def held_out(tmp_path_factory):
 
 @pytest.mark.slow
 def test_figures_report_and_sweeps_are_written(v2a, bundle_folder, held_out, key_file, tmp_path):
-    out = tmp_path / "out"
+    out, protocol = tmp_path / "out", tiny_config().evaluation.protocol
     flags = dict(bundle=bundle_folder, data=held_out, train_data=held_out, out=out, clips=16)
     options = [f"--{name}={value}" for name, value in (flags | {"key_file": key_file}).items()]
     sweeps = ["--sweep=guidance_rescale:0,1", "--sweep=noise:0,1"]
@@ -73,7 +73,7 @@ def test_figures_report_and_sweeps_are_written(v2a, bundle_folder, held_out, key
     assert all(name in scores or f"not measured: {name}" in said for name in measured)
     assert scores["watermark_detected"]["value"] > 0.5
     settings = json.loads((out / "protocol.json").read_text())["config"]
-    assert (settings["clips"], settings["damaged"]) == (16, 48)
+    assert (settings["clips"], settings["damaged"]) == (16, protocol.damaged)
     for name, values in dict(guidance_rescale=[0, 1], noise=[0, 1]).items():
         swept = json.loads((out / f"sweep_{name}.json").read_text())
         assert swept["values"] == values

@@ -65,7 +65,7 @@ def export(workdir: pathlib.Path, out: pathlib.Path, dtype: str, scores: str) ->
         "data": _data(config),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
-    clean = _clean(ConfigDict(config))
+    clean = _clean(ConfigDict({name: config[name] for name in ("data", "model")}))
     save_bundle(
         out,
         config=config,
