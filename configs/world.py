@@ -1,6 +1,7 @@
 """The world: one model of all twelve classes, with words, at 64 px and 16 kHz, in clips of 4 s.
 
-Sized for a night on two cores. Stages: codec, perception, diffusion.
+Made for two cores; not trained to its end yet, so that what it takes and reaches is not told here.
+Stages: codec, perception, diffusion.
 """
 
 from ml_collections import ConfigDict

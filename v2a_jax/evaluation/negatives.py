@@ -10,9 +10,7 @@ from v2a_jax.evaluation.hearing import Hearing, Named, add_rate
 from v2a_jax.evaluation.robustness import add_kept
 from v2a_jax.evaluation.scores import Sampling, Sheet
 from v2a_jax.evaluation.soundtracks import Soundtracks
-from v2a_jax.evaluation.sync import onsets
-
-ON_TIME = "onset_f1_50ms"
+from v2a_jax.evaluation.sync import ON_TIME, onsets
 
 
 def add_negatives(sheet: Sheet, tracks: Soundtracks, hearing: Hearing, sampling: Sampling) -> None:

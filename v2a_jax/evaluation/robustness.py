@@ -11,9 +11,7 @@ from v2a_jax.evaluation.clips import is_timed
 from v2a_jax.evaluation.examination import kept_figure
 from v2a_jax.evaluation.scores import Sampling, Sheet
 from v2a_jax.evaluation.soundtracks import Soundtracks
-from v2a_jax.evaluation.sync import onsets
-
-ON_TIME = "onset_f1_50ms"
+from v2a_jax.evaluation.sync import ON_TIME, onsets
 
 
 def add_kept(

@@ -12,9 +12,8 @@ from v2a_jax.evaluation.examination import one_figure
 from v2a_jax.evaluation.hearing import Hearing, add_rate
 from v2a_jax.evaluation.scores import Sampling, Sheet, bootstrap_score, rate_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
-from v2a_jax.evaluation.sync import onsets
+from v2a_jax.evaluation.sync import ON_TIME, onsets
 
-ON_TIME = "onset_f1_50ms"
 WORDINGS = {"": "prompted", "_short": "short", "_empty": "unprompted"}  # rows and soundtracks
 
 

@@ -12,6 +12,7 @@ from v2a_jax.evaluation.onsets import detect_onsets, event_times, match_onsets
 from v2a_jax.types import Event
 
 TOLERANCES_MS = (25, 50, 100)
+ON_TIME = "onset_f1_50ms"  # the figure that stands for timing where one must
 
 
 def onsets() -> Examination:
@@ -35,10 +36,10 @@ def onsets() -> Examination:
 
 def onsets_of(label: str) -> Examination:
     """`{label}_onset_f1_50ms`: the same of the clips with that sound alone."""
-    name = "onset_f1_50ms"
+    question = onsets()
     return dataclasses.replace(
-        onsets(),
-        figures={f"{label}_{name}": onsets().figures[name]},
+        question,
+        figures={f"{label}_{ON_TIME}": question.figures[ON_TIME]},
         needs=f"with the sound of {label} alone",
         asks=lambda clip: clip.labels == (label,) and has_onsets(clip),
     )

@@ -13,9 +13,7 @@ from v2a_jax.evaluation.examination import Rows, one_figure, pick, shuffled
 from v2a_jax.evaluation.scores import Sampling, Sheet, bootstrap_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
 from v2a_jax.evaluation.spectral import mono
-from v2a_jax.evaluation.sync import onsets
-
-ON_TIME = "onset_f1_50ms"
+from v2a_jax.evaluation.sync import ON_TIME, onsets
 
 
 def add_variations(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:

@@ -108,20 +108,20 @@ def statistics(video_FHW3: np.ndarray) -> np.ndarray:
 
     Logarithms, so that what damage multiplies is a shift whatever the picture shows.
     """
-    few = video_FHW3[::4].astype(np.float32)
-    grey, every = few.mean(axis=3), video_FHW3.astype(np.float32).mean(axis=3)
+    every = video_FHW3.mean(axis=3, dtype=np.float32)
+    few, grey = video_FHW3[::4], every[::4]
     across = [_size(grey[:, :, lag:] - grey[:, :, :-lag]) for lag in (1, 2, 4, 8)]
     down = [_size(grey[:, lag:] - grey[:, :-lag]) for lag in (1, 2, 4, 8)]
     middle = 4 * grey[:, 1:-1, 1:-1] - grey[:, :-2, 1:-1] - grey[:, 2:, 1:-1]
     edges = np.abs(middle - grey[:, 1:-1, :-2] - grey[:, 1:-1, 2:]).reshape(len(grey), -1)
     sharp = np.quantile(edges, (0.25, 0.5, 0.75, 0.95), axis=1)
     borders = np.abs(grey[:, :, 8::8] - grey[:, :, 7:-1:8]).mean()  # of 8 x 8 blocks
-    change_F = np.abs(np.diff(every, axis=0, prepend=every[:1])).mean(axis=(1, 2))[1:]
+    change_F = np.abs(np.diff(every, axis=0)).mean(axis=(1, 2))
     steady = np.quantile(change_F, (0.1, 0.5, 0.9)) if len(change_F) else np.zeros(3)
     uneven = np.abs(np.diff(change_F)).mean() if len(change_F) > 1 else 0.0
     twice = np.median(np.abs(every[2:] - every[:-2]).mean(axis=(1, 2))) if len(every) > 2 else 0.0
     light = [grey.mean() / 64, np.log(grey.std(axis=(1, 2)) + 1).mean()]
-    colour = np.log((few.max(axis=3) - few.min(axis=3)).mean() + 1)
+    colour = np.log(np.ptp(few, axis=3).mean() + 1)
     moving = np.log(np.array([*steady, uneven, twice, borders]) + FLOOR)
     detail = np.log(np.stack([*across, *down, *sharp]) + FLOOR).mean(axis=1)
     return np.concatenate([detail, moving, light, [colour]]).astype(np.float64)
