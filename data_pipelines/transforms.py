@@ -14,6 +14,7 @@ import numpy as np
 from data_pipelines.schema import ClipRecord
 from data_pipelines.world.degrade import KINDS, degrade
 from v2a_jax.errors import UserError
+from v2a_jax.models.tokenizer import padded, transcript_ids
 from v2a_jax.types import Batch
 
 NO_CAPTION = "none"
@@ -97,7 +98,7 @@ class Example:
             video=video,
             degraded=degraded,
             caption=padded(self.encode(caption), config.caption_length),
-            transcript=padded([byte + 1 for byte in spoken.encode()], config.transcript_length),
+            transcript=padded(transcript_ids(spoken), config.transcript_length),
             has_audio=np.bool_(record.audio is not None),
             has_video=np.bool_(record.video is not None),
             has_caption=np.bool_(caption != ""),
@@ -186,11 +187,3 @@ def transcript(record: ClipRecord, start: int, config: LoaderConfig) -> str:
         middles = [(word, (a + b) / 2 - begin) for word, a, b in record.words]
         return " ".join(word for word, middle in middles if 0 <= middle < config.seconds)
     return record.transcript if clip_frames(record, config) <= config.frames else ""
-
-
-def padded(ids: list[int], length: int) -> np.ndarray:
-    """int32[length]: ids cut to the length, or followed by zeros."""
-    out = np.zeros(length, np.int32)
-    ids = ids[:length]
-    out[: len(ids)] = ids
-    return out

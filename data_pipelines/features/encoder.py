@@ -14,8 +14,9 @@ import numpy as np
 from data_pipelines.features.schema import EncodedClip
 from data_pipelines.loader import stack
 from data_pipelines.schema import ClipRecord
-from data_pipelines.transforms import Example, clip_frames, padded
+from data_pipelines.transforms import Example, clip_frames
 from v2a_jax.errors import UserError
+from v2a_jax.models.tokenizer import padded
 from v2a_jax.types import Batch, Encoded
 
 _META = ("licence", "asset", "start", "split")

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from data_pipelines.features.schema import EncodedClip
-from data_pipelines.transforms import Draw, LoaderConfig, choose_caption, padded
+from data_pipelines.transforms import Draw, LoaderConfig, choose_caption
+from v2a_jax.models.tokenizer import padded
 from v2a_jax.types import Conditions, Encoded
 
 

@@ -3,7 +3,7 @@ import pytest
 from tiny_system import CORPUS, tiny_tokenizer
 
 from v2a_jax.errors import UserError
-from v2a_jax.models.tokenizer import Tokenizer, train_tokenizer, transcript_row
+from v2a_jax.models.tokenizer import Tokenizer, padded, train_tokenizer, transcript_ids
 
 
 @pytest.fixture(scope="module")
@@ -22,19 +22,11 @@ def test_different_words_have_different_ids(tokenizer):
     assert len({tuple(tokenizer.encode(text)) for text in texts}) == len(texts)
 
 
-def test_a_row_is_the_ids_and_padding(tokenizer):
-    ids, row = tokenizer.encode("a siren wails"), tokenizer.row("a siren wails", 20)
-    assert row.dtype == np.int32 and row.tolist() == ids + [0] * (20 - len(ids))
-    assert tokenizer.row("a siren wails", len(ids)).tolist() == ids
-    assert not tokenizer.row("", 5).any()
-    with pytest.raises(UserError, match=f"{len(ids)} tokens, at most {len(ids) - 1} .13 char"):
-        tokenizer.row("a siren wails", len(ids) - 1)
-
-
-def test_a_long_prompt_is_shown_by_its_beginning_alone(tokenizer):
-    with pytest.raises(UserError) as refused:
-        tokenizer.row("word " * 2000, 40)
-    assert len(str(refused.value)) < 150
+def test_ids_are_followed_by_zeros_or_cut():
+    assert padded([3, 4], 4).tolist() == [3, 4, 0, 0]
+    assert padded([3, 4], 2).tolist() == [3, 4]
+    assert padded([3, 4], 1).tolist() == [3]
+    assert padded([], 2).dtype == np.int32 and not padded([], 2).any()
 
 
 def test_training_is_a_function_of_the_corpus(tokenizer):
@@ -60,9 +52,5 @@ def test_an_empty_corpus_is_refused():
 
 @pytest.mark.parametrize("text", ["", "hello", "zwölf Boxkämpfer", "\x00 nul"])
 def test_a_transcript_is_its_bytes(text):
-    size = len(text.encode())
-    row = transcript_row(text, size + 3)
-    assert row.dtype == np.int32 and not row[size:].any() and row[:size].all()
-    assert bytes((row[:size] - 1).tolist()).decode() == text
-    with pytest.raises(UserError, match=f"{size} bytes, at most {size - 1}"):
-        transcript_row(text, size - 1)
+    ids = transcript_ids(text)
+    assert bytes(id_ - 1 for id_ in ids).decode() == text and all(ids)

@@ -61,6 +61,15 @@ def test_a_seed_is_a_sound_whatever_else_is_made(generator, plain):
     np.testing.assert_allclose(made[1], plain[0], atol=2e-4)
 
 
+def test_a_batch_reads_the_beginning_of_texts_that_are_too_long(generator):
+    length = generator.bundle.config["model"]["text"]["length"]
+    cut = ["word " * (length + each) for each in (0, 1)]
+    made = generator.generate_batch(
+        np.stack([CLIP] * 2), cut, ["", ""], ["12345678", "123456789"], [1, 1]
+    )
+    np.testing.assert_array_equal(made[0], made[1])
+
+
 @pytest.mark.parametrize("count", [1, 15, 16, 17, 32, 33, 56, 70])
 def test_sound_lasts_exactly_as_long_as_the_video(generator, count):
     made = generator.generate(frames(count))
@@ -165,7 +174,8 @@ REFUSED = [
     (dict(boundaries="magic"), "boundaries=magic"),
     (dict(cues=(Cue(start=1, end=2, prompt="word " * 2000),)), "the cue from 1 s to 2 s: .*long"),
     (dict(prompt="word " * 2000), "prompt is too long: .*10000 characters"),
-    (dict(transcript="much too long"), "transcript is too long"),
+    (dict(negative_prompt="word " * 2000), "the negative prompt is too long: .*'word word"),
+    (dict(transcript="much too long"), "transcript is too long: 13 tokens, at most 8"),
 ]
 
 

@@ -1,7 +1,7 @@
 """Text to ids: SentencePiece with byte fallback, trained on the corpus; transcripts as bytes."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import sentencepiece
@@ -31,16 +31,6 @@ class Tokenizer:
         """Ids of a text, as many as it takes."""
         return self._processor.EncodeAsIds(text)
 
-    def row(self, text: str, length: int) -> np.ndarray:
-        """int32[length], padded with 0; UserError when the text is longer."""
-        ids = self.encode(text)
-        if len(ids) > length:
-            raise UserError(
-                f"the prompt is too long: {len(ids)} tokens, at most {length} "
-                f"({len(text)} characters: '{text[:30]}...')"
-            )
-        return np.array(ids + [0] * (length - len(ids)), np.int32)
-
 
 def train_tokenizer(sentences: Iterable[str], vocabulary: int) -> Tokenizer:
     """The tokenizer of a corpus, the same for the same corpus; UserError when it has no words."""
@@ -67,9 +57,13 @@ def train_tokenizer(sentences: Iterable[str], vocabulary: int) -> Tokenizer:
     return Tokenizer(model.getvalue())
 
 
-def transcript_row(text: str, length: int) -> np.ndarray:
-    """int32[length]: UTF-8 bytes + 1, padded with 0; UserError when the text is longer."""
-    spoken = text.encode("utf-8")
-    if len(spoken) > length:
-        raise UserError(f"the transcript is too long: {len(spoken)} bytes, at most {length}")
-    return np.array([byte + 1 for byte in spoken] + [0] * (length - len(spoken)), np.int32)
+def transcript_ids(text: str) -> list[int]:
+    """Its UTF-8 bytes + 1."""
+    return [byte + 1 for byte in text.encode("utf-8")]
+
+
+def padded(ids: Sequence[int], length: int) -> np.ndarray:
+    """int32[length]: ids cut to the length, or followed by zeros."""
+    out = np.zeros(length, np.int32)
+    out[: len(ids)] = ids[:length]
+    return out

@@ -13,7 +13,7 @@ from v2a_jax.errors import UserError
 from v2a_jax.media.decode import iter_frames, probe
 from v2a_jax.media.probe import MediaInfo
 from v2a_jax.media.source import LIMITS
-from v2a_jax.models.tokenizer import transcript_row
+from v2a_jax.models.tokenizer import padded, transcript_ids
 from v2a_jax.sampling.bundle import Bundle, load_bundle
 from v2a_jax.sampling.long_form import GRID_SECONDS, Window, cut_windows, join, plan_windows
 from v2a_jax.sampling.note import Note
@@ -94,11 +94,8 @@ class Generator:
         wish.check()
         self._sampler(wish)
         for cue in (None, *wish.cues):
-            try:
-                self._tokens([wish.texts(cue)], wish.all_texts)
-            except UserError as error:
-                where = "" if cue is None else f"the cue from {cue.start:g} s to {cue.end:g} s: "
-                raise UserError(f"{where}{error}") from error
+            where = "" if cue is None else f"the cue from {cue.start:g} s to {cue.end:g} s: "
+            self._check_lengths(wish.texts(cue), where)
 
     def generate_batch(
         self,
@@ -108,7 +105,10 @@ class Generator:
         transcripts: Sequence[str],
         seeds: Sequence[int],
     ) -> np.ndarray:
-        """Marked soundtracks float32[B,N,C] of clips uint8[B,F,H,W,3], each as long as a bucket."""
+        """Marked soundtracks float32[B,N,C] of clips uint8[B,F,H,W,3], each as long as a bucket.
+
+        Texts longer than the model reads are cut, as in training.
+        """
         given = zip(prompts, negative_prompts, transcripts, strict=True)
         texts = [Texts(*each) for each in given]
         asked = (np.array(seeds, np.int64) % 2**32).astype(np.uint32)[:, None, None]
@@ -226,25 +226,46 @@ class Generator:
             quality=None if clean is None else clean.quality(own),
         )
 
+    def _check_lengths(self, texts: Texts, where: str) -> None:
+        """UserError for a text that the model cannot read to its end."""
+        length, spoken = self._lengths
+        encode = self.bundle.tokenizer.encode
+        for name, text, ids, most in (
+            ("prompt", texts.prompt, encode, length),
+            ("negative prompt", texts.negative_prompt, encode, length),
+            ("transcript", texts.transcript, transcript_ids, spoken),
+        ):
+            if (count := len(ids(text))) > most:
+                raise UserError(
+                    f"{where}the {name} is too long: {count} tokens, at most {most} "
+                    f"({len(text)} characters: '{text[:30]}...')"
+                )
+
     def _tokens(
         self, texts: Sequence[Texts], every: Sequence[Texts]
     ) -> dict[str, np.ndarray | None]:
-        """The rows of ids of a request; UserError where a text is too long.
+        """The rows of ids of a request; what is too long is cut.
 
         `every` are the texts of all requests that should share a program.
         """
-        length, encode = self.bundle.config["model"]["text"]["length"], self.bundle.tokenizer.row
-        spoken = self.bundle.config["data"]["loader"]["transcript_length"]
+        length, spoken = self._lengths
+        encode = self.bundle.tokenizer.encode
         rows = {
-            "prompt": [encode(each.prompt, length) for each in texts],
-            "negative": [encode(each.negative_prompt, length) for each in texts],
-            "transcript": [transcript_row(each.transcript, spoken) for each in texts],
+            "prompt": [padded(encode(each.prompt), length) for each in texts],
+            "negative": [padded(encode(each.negative_prompt), length) for each in texts],
+            "transcript": [padded(transcript_ids(each.transcript), spoken) for each in texts],
         }
         absent = {
             "negative": not any(each.negative_prompt for each in every),
             "transcript": not any(each.transcript for each in every),
         }
         return {name: None if absent.get(name) else np.stack(ids) for name, ids in rows.items()}
+
+    @property
+    def _lengths(self) -> tuple[int, int]:
+        """How many tokens are read of a prompt, and of a transcript, which has one a byte."""
+        config = self.bundle.config
+        return config["model"]["text"]["length"], config["data"]["loader"]["transcript_length"]
 
     def _settings(self, wish: Wish) -> SamplerConfig:
         """The bundle's settings, but for those that are asked for."""
