@@ -47,7 +47,9 @@ def work(generator, folder, tmp_path):
 
     def run(delivery=None, videos=None, **wish):
         run.bar = Bar()
-        order = Order(generator=generator, wish=Wish(**wish), delivery=delivery or Delivery())
+        run.order = order = Order(
+            generator=generator, wish=Wish(**wish), delivery=delivery or Delivery()
+        )
         found = videos or matching(str(folder))
         run.outcomes = list(run_batch(order, found, tmp_path / "out", run.bar))
         return {outcome.video.name: outcome.state for outcome in run.outcomes}
@@ -106,6 +108,21 @@ def test_another_request_is_made_anew(work, folder, changes):
     assert work(videos=one, **(dict(seed=1) | changes)) == {"a.mp4": "was there"}
 
 
+def test_nothing_of_the_users_is_replaced(work, folder, film, tmp_path):
+    out, sheet = tmp_path / "out", b'[{"start": 0, "end": 1, "prompt": "a siren"}]'
+    (out / "a.json").write_bytes(sheet)
+    own = out / "b-1.mkv"
+    shutil.move(film("other.mkv", 0.6, seed=9), own)
+    before = own.read_bytes()
+    assert work(videos=[folder / "a.mp4"]) == {"a.mp4": "failed"}
+    assert "a.json is not of a result of ours" in work.outcomes[0].reason
+    for taken in ([own, folder / "b.mkv"], [folder / "b.mkv", own]):
+        assert work(videos=taken, variations=2)["b.mkv"] == "failed"
+    with pytest.raises(UserError, match="b-1.mkv is the source itself"):
+        work.order.plan(own, out / "b.mkv")
+    assert (out / "a.json").read_bytes() == sheet and own.read_bytes() == before
+
+
 def test_another_video_of_the_same_name_is_made_anew(work, folder, film):
     one = [folder / "a.mp4"]
     work(videos=one)
@@ -140,7 +157,7 @@ def test_no_result_takes_the_place_of_another(work, folder):
     assert len(found) == 2
     work(videos=found)
     assert sorted(outcome.state for outcome in work.outcomes) == ["failed", "made"]
-    assert "another video's result has its name" in table(work.outcomes)
+    assert "another video, or its result, has its result's name" in table(work.outcomes)
 
 
 def test_folders_and_patterns_name_many_videos(folder, tmp_path):

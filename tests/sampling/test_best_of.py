@@ -52,6 +52,7 @@ def test_no_candidate_is_that_of_another_variation(seed):
         assert len(np.unique(wish.seeds)) == wish.seeds.size
         own = [(seed + v) % 2**32 for v in range(variations)]
         np.testing.assert_array_equal(wish.seeds[:, 0], own)
+        assert [wish.seed_of(v) for v in range(variations)] == own
     # Nor that of any variation that could be asked for beside it.
     many = Wish(seed=seed, best_of=MOST_VARIATIONS).seeds[0].astype(np.int64)
     beside = [(a - b) % 2**32 for a, b in itertools.permutations(many, 2)]

@@ -89,6 +89,16 @@ def test_a_silent_video_gets_the_generated_sound_alone(deliver, film, original):
     np.testing.assert_array_equal(heard(deliver(video, "b.mkv", original=original))[0], alone)
 
 
+def test_the_last_seed_is_followed_by_the_first(deliver, film, generator):
+    video = film("in.mp4", 2.0, channels=1)
+    wish = dict(seed=2**32 - 1, variations=2, prompt="a siren wails")
+    first = deliver(video, "a.mkv", wish, original="mix")
+    told = [json.loads(first.with_name(f"a-{v}.json").read_text())["seed"] for v in (0, 1)]
+    assert told == [2**32 - 1, 0]
+    alone = deliver(video, "b.mkv", wish | dict(seed=0, variations=1), original="mix")
+    np.testing.assert_allclose(heard(alone)[0], heard(first.with_name("a-1.mkv"))[0], atol=1e-3)
+
+
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_stems_are_both_sounds_as_they_are(deliver, film, generator, tmp_path, suffix):
     video, stems = film("in.mp4", 2.0, channels=2, audio="aac"), tmp_path / "stems"

@@ -175,6 +175,8 @@ REFUSED = [
     (dict(cues=(Cue(start=1, end=2, prompt="word " * 2000),)), "the cue from 1 s to 2 s: .*long"),
     (dict(prompt="word " * 2000), "prompt is too long: .*10000 characters"),
     (dict(negative_prompt="word " * 2000), "the negative prompt is too long: .*'word word"),
+    (dict(prompt="a \udcff"), "prompt 'a .udcff' is not text in Unicode"),
+    (dict(cues=(Cue(start=1, end=2, transcript="\ud800"),)), "transcript '.ud800' is not text"),
     (dict(transcript="much too long"), "transcript is too long: 13 tokens, at most 8"),
 ]
 

@@ -22,6 +22,7 @@ from v2a_jax.sampling.cues import read_cues
 from v2a_jax.sampling.delivery import Delivery, check_files
 from v2a_jax.sampling.generator import load_generator
 from v2a_jax.sampling.long_form import BOUNDARIES
+from v2a_jax.sampling.results import results
 from v2a_jax.sampling.wish import Wish
 
 BUNDLE = flags.DEFINE_string("bundle", None, "Folder of an exported bundle.")
@@ -91,7 +92,7 @@ def run(argv: list[str]) -> int:
     if out.is_dir():
         keep = delivery.original == "keep"
         out = out / f"{video.stem}{output_suffix(video, limits=LIMITS, keep=keep)}"
-    check_files(video, out, delivery)
+    check_files(video, results(out, wish.variations), delivery)
     order = _order(wish, delivery)
     job = order.plan(video, out)
     with _bar(job.info.duration) as bar:

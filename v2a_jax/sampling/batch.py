@@ -19,6 +19,7 @@ from v2a_jax.sampling.delivery import Deliverer, Delivery, check_files
 from v2a_jax.sampling.generator import Generator
 from v2a_jax.sampling.manifest import is_finished, request, write_manifest
 from v2a_jax.sampling.note import Note, quality
+from v2a_jax.sampling.results import results
 from v2a_jax.sampling.wish import Wish
 
 # Of a folder, the files that are taken for videos; a pattern takes whatever it matches.
@@ -68,15 +69,14 @@ class Order:
 
     def plan(self, video: pathlib.Path, out: pathlib.Path) -> Job:
         """The job of one video; UserError where it cannot be done."""
-        info = check_files(video, out, self.delivery)
-        variations = range(self.wish.variations)
-        several = len(variations) > 1
+        outs = results(out, self.wish.variations)
+        info = check_files(video, outs, self.delivery)
         asked = request(self.generator, video, self.wish, self.delivery)
         return Job(
             video=video,
-            outs=tuple(out.with_stem(f"{out.stem}-{v}") if several else out for v in variations),
+            outs=outs,
             info=info,
-            asked=tuple({**asked, "seed": self.wish.seed + v} for v in variations),
+            asked=tuple({**asked, "seed": self.wish.seed_of(v)} for v in range(len(outs))),
         )
 
     def make(self, job: Job, advance: Callable[[float], object]) -> str:
@@ -125,20 +125,21 @@ def run_batch(
 ) -> Iterator[Outcome]:
     """An outcome for each video; `progress` is a tqdm bar in seconds of sound."""
     jobs, stems = [], [video.stem for video in videos]
-    taken: set[pathlib.Path] = set()
+    taken = {video.resolve() for video in videos}
     for video in videos:
         name = video.stem if stems.count(video.stem) == 1 else video.name
         try:
             keep = order.delivery.original == "keep"
             suffix = output_suffix(video, limits=LIMITS, keep=keep)
             job = order.plan(video, folder / f"{name}{suffix}")
-            if not taken.isdisjoint(job.outs):
-                raise UserError(f"{video}: another video's result has its name")
+            outs = {out.resolve() for out in job.outs}
+            if not taken.isdisjoint(outs):
+                raise UserError(f"{video}: another video, or its result, has its result's name")
         except Exception as error:  # whatever it is, the others are still to be made
             yield _failed(video, error)
         else:
             jobs.append(job)
-            taken.update(job.outs)
+            taken |= outs
     jobs = [(job, job.finished) for job in jobs]
     progress.reset(total=sum(job.info.duration for job, done in jobs if not done))
     for job, done in jobs:

@@ -8,7 +8,6 @@ marked too, by the same pattern at the same time, so that their sum carries the 
 
 import contextlib
 import dataclasses
-import os
 import pathlib
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +28,7 @@ from v2a_jax.media.soundtrack import at_rate
 from v2a_jax.media.source import LIMITS, audio_stream, open_source, require_video
 from v2a_jax.sampling.generator import Generator
 from v2a_jax.sampling.note import Note
+from v2a_jax.sampling.results import check_results
 from v2a_jax.sampling.wish import Wish
 from v2a_jax.watermark.stream import mark_blocks
 
@@ -53,9 +53,9 @@ class Delivery:
     credentials: Credentials | None = None
 
 
-def check_files(video: pathlib.Path, out: pathlib.Path, delivery: Delivery) -> MediaInfo:
+def check_files(video: pathlib.Path, outs: Sequence[pathlib.Path], delivery: Delivery) -> MediaInfo:
     """What the video holds; UserError for what is wrong, before any work is done."""
-    info = probe(video, limits=LIMITS)
+    info, out = probe(video, limits=LIMITS), outs[0]
     if not is_sound_file(out):
         with open_source(video, LIMITS) as source:
             kept = audio_stream(source) if delivery.original == "keep" else None
@@ -63,8 +63,7 @@ def check_files(video: pathlib.Path, out: pathlib.Path, delivery: Delivery) -> M
     for folder in filter(None, (out.parent, delivery.stems)):
         if not folder.is_dir():
             raise UserError(f"cannot write {out}: there is no folder {folder}")
-    if out.exists() and os.path.samefile(video, out):
-        raise UserError(f"{out} is the source itself: choose another name for the result")
+    check_results(video, outs)
     low, high = LOUDNESS_RANGE
     if delivery.loudness is not None and not low <= delivery.loudness <= high:
         raise UserError(f"loudness={delivery.loudness:g} is not between {low:g} and {high:g} LUFS")
@@ -102,7 +101,7 @@ class Deliverer:
                     spool.write(block_NC)
                 advance(block_VNC.shape[1] / made.sample_rate)
             for v, (out, spool) in enumerate(zip(outs, spools, strict=True)):
-                sound = self._programme(spool, wish.seed + v, out.parent)
+                sound = self._programme(spool, wish.seed_of(v), out.parent)
                 self._write(sound, out)
                 if self._delivery.stems:
                     self._write_stems(spool, out)

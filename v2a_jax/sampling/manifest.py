@@ -11,6 +11,7 @@ from v2a_jax.media.files import atomic_output, file_sha256
 from v2a_jax.sampling.delivery import Delivery
 from v2a_jax.sampling.generator import Generator
 from v2a_jax.sampling.note import Note, quality
+from v2a_jax.sampling.results import manifest_of
 from v2a_jax.sampling.wish import SETTINGS, Wish
 
 PACKAGES = ("v2a-jax", "jax", "flax", "numpy", "av")
@@ -58,7 +59,7 @@ def choices(notes: Sequence[Note], variation: int) -> list[dict[str, Any]]:
 def write_manifest(
     out: pathlib.Path, asked: dict[str, Any], samples: int, notes: Sequence[Note], variation: int
 ) -> None:
-    """Writes OUT.json beside a finished result of so many generated samples."""
+    """Writes the manifest of a finished result of so many generated samples."""
     told = {
         **asked,
         "samples": samples,
@@ -67,14 +68,14 @@ def write_manifest(
         "output": {"name": out.name, "sha256": file_sha256(out)},
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
-    with atomic_output(out.with_suffix(".json")) as file:
+    with atomic_output(manifest_of(out)) as file:
         file.write(json.dumps(told, indent=2, sort_keys=True).encode() + b"\n")
 
 
 def is_finished(out: pathlib.Path, asked: dict[str, Any]) -> bool:
     """Whether a result is there, is what its manifest says, and that is what is asked for."""
     try:
-        told = json.loads(out.with_suffix(".json").read_bytes())
+        told = json.loads(manifest_of(out).read_bytes())
         same = all(told[name] == value for name, value in asked.items())
         return same and told["output"]["sha256"] == file_sha256(out)
     except (OSError, ValueError, KeyError, TypeError):

@@ -31,7 +31,8 @@ class Texts(NamedTuple):
 class Wish:
     """What is asked for one video; None takes the bundle's own setting.
 
-    Variation v has seed `seed + v`: a seed gives the same sound whatever the number of variations.
+    Variation v has seed `seed + v`, modulo 2^32: a seed gives the same sound whatever the number
+    of variations.
     Of `best_of` candidates for each, of which the first is that sound, the one is kept that agrees
     best with the picture.
     `cues` take the place of the texts for the windows they touch; `boundaries` of windows are
@@ -74,12 +75,16 @@ class Wish:
         asked = {name: getattr(self, name) for name in SETTINGS}
         return {name: value for name, value in asked.items() if value is not None}
 
+    def seed_of(self, variation: int) -> int:
+        """The seed that gives a variation when it is asked for alone."""
+        return (self.seed + variation) % 2**32
+
     @property
     def seeds(self) -> np.ndarray:
         """Those of the candidates for each variation, uint32[V,N], no two of them alike."""
-        first = self.seed + np.arange(self.variations, dtype=np.int64)[:, None]
+        own = [self.seed_of(v) for v in range(self.variations)]
         steps = CANDIDATE_STRIDE * np.arange(self.best_of, dtype=np.int64)
-        return ((first + steps) % 2**32).astype(np.uint32)
+        return ((np.array(own)[:, None] + steps) % 2**32).astype(np.uint32)
 
     def texts_between(self, start: float, end: float) -> Texts:
         """The texts that hold for a stretch of the video, in seconds."""
@@ -110,3 +115,7 @@ class Wish:
                 raise UserError(f"{name}={share} is not between 0 and 1")
         if self.boundaries not in BOUNDARIES:
             raise UserError(f"boundaries={self.boundaries} is not one of: {', '.join(BOUNDARIES)}")
+        for texts in self.all_texts:
+            for name, text in texts._asdict().items():
+                if any("\ud800" <= character <= "\udfff" for character in text):
+                    raise UserError(f"{name} {text[:30]!a} is not text in Unicode")
