@@ -8,6 +8,7 @@ commercial  as research, and where commerce is allowed and consent has a basis
 from collections.abc import Mapping
 from typing import Any
 
+from data_pipelines.sources.clip import BASES
 from v2a_jax.errors import UserError
 
 POLICIES = ("any", "research", "commercial")
@@ -34,6 +35,6 @@ def refusal(row: Mapping[str, Any] | None, policy: str) -> str:
         return "no evidence of the licence"
     if policy == "commercial" and not row["gates"]["commercial"]:
         return "licence does not allow commerce"
-    if policy == "commercial" and row["consent_basis"] == "none":
+    if policy == "commercial" and row["consent_basis"] not in BASES:
         return "no basis of consent"
     return ""

@@ -7,6 +7,8 @@ from typing import Any
 
 from v2a_jax.types import Event
 
+BASES = ("licence", "contract", "release form", "statutory exception")  # of consent
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rights:
@@ -14,7 +16,7 @@ class Rights:
 
     licence         SPDX identifier, or text
     evidence        where that is written
-    consent         licence, contract, release form, statutory exception, or none
+    consent         one of BASES, or none: ValueError for another
     faces, voices   whether people can be recognised
     """
 
@@ -24,6 +26,10 @@ class Rights:
     holder: str = ""
     faces: bool | None = None
     voices: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.consent not in (*BASES, "none"):
+            raise ValueError(f"consent '{self.consent}' is not one of {', '.join(BASES)}, none")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -95,6 +95,44 @@ def test_licences_are_recognised():
     assert not gates("").train and not gates("YouTube upload, unknown").train
 
 
+@pytest.mark.parametrize(
+    "licence",
+    [
+        "CC-BY-NC 4.0 International",
+        "CC-BY-NC 3.0 US",
+        "CC-BY-NC v4.0",
+        "CC-BY-NC/4.0",
+        "CC-BY-NonCommercial",
+        "CC-BY-ND 4.0 Int",
+        "CC-BY-3.0-NC",
+        "not in the public domain",
+        "not under CC0",
+        "all but CC BY 4.0",
+        "not https://creativecommons.org/licenses/by/4.0/",
+    ],
+)
+def test_what_is_no_name_of_a_licence_allows_no_commerce(licence):
+    assert spdx(licence) == licence
+    assert not gates(licence).commercial and not gates(licence).redistribute
+
+
+@pytest.mark.parametrize("terms", ["by", "by-nc", "by-nd", "by-sa", "by-nc-nd", "by-nc-sa"])
+def test_every_form_of_a_name_allows_the_same(terms):
+    address = f"creativecommons.org/licenses/{terms}/4.0"
+    forms = [f"cc {terms} 4.0", f"CC-{terms.upper()}-4.0", f"cc {terms.replace('-', ' ')}"]
+    forms += [f"http://{address}/", f"https://{address}/deed.en", f"www.{address}"]
+    (allowed,) = {gates(form) for form in forms}
+    assert allowed.train and allowed.commercial == ("nc" not in terms)
+    assert allowed.redistribute == ("nd" not in terms)
+
+
+@pytest.mark.parametrize("consent", ["None", "", None, "yes", "LICENCE", ["licence"]])
+def test_only_a_known_basis_of_consent_is_one(consent):
+    with pytest.raises(ValueError, match="is not one of licence, contract"):
+        Rights(consent=consent)
+    assert refusal(row("x") | {"consent_basis": consent}, "commercial") == "no basis of consent"
+
+
 def test_policies_are_nested():
     research = Rights(licence="CC-BY-NC-4.0", evidence="https://example.org", consent="licence")
     unproven = Rights(licence="CC-BY-4.0", consent="licence")

@@ -25,6 +25,7 @@ from data_pipelines.prepare.retention import as_text
 from data_pipelines.prepare.run import DROPPED, UNTOLD, Corpus, Runner, prepare
 from data_pipelines.provenance.ledger import ledger_path
 from data_pipelines.provenance.policy import POLICIES
+from data_pipelines.sources.clip import BASES
 from v2a_jax.bin.main import launch, no_more
 from v2a_jax.errors import UserError
 
@@ -60,7 +61,9 @@ _POLICY = flags.DEFINE_enum("policy", PREPARE["policy"], POLICIES, "what provena
 _LEDGER = flags.DEFINE_string("ledger", None, "ledger whose withdrawn assets are left out")
 _LICENCE = flags.DEFINE_string("licence", None, "of clips that have no evidence of one")
 _EVIDENCE = flags.DEFINE_string("licence_evidence", None, "where --licence is written down")
-_CONSENT = flags.DEFINE_string("consent", "licence", "basis of consent, with --licence")
+_CONSENT = flags.DEFINE_enum(
+    "consent", "licence", (*BASES, "none"), "basis of consent, with --licence"
+)
 _SHARD_CLIPS = flags.DEFINE_integer("shard_clips", PREPARE["shard_clips"], "clips in one shard")
 _WORKERS = flags.DEFINE_integer("workers", os.cpu_count(), "processes that decode")
 _ENGINE = flags.DEFINE_enum("engine", "pool", ("pool", "beam"), "what runs the shards")

@@ -67,7 +67,7 @@ def sidecar(values: dict[str, Any]) -> dict[str, Any]:
     told["rights"] = Rights(
         licence=values.get("licence", ""),
         evidence=values.get("licence_evidence", ""),
-        consent=values.get("consent", "licence" if values.get("licence") else "none"),
+        consent=values.get("consent") or ("licence" if values.get("licence") else "none"),
         holder=values.get("rights_holder", ""),
     )
     return told
