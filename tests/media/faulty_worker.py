@@ -56,7 +56,8 @@ def write():
 
 
 def betray():
-    raise RuntimeError("known: " + os.environ.get("V2A_WATERMARK_KEY", "nothing"))
+    known = [name for name in os.environ if name.startswith("V2A_") and name.endswith("_KEY")]
+    raise RuntimeError(f"known: {', '.join(known) or 'nothing'}")
 
 
 def perform(path, limits, *, task, pieces=0, shape=(1,)):

@@ -10,11 +10,13 @@ import time
 import numpy as np
 import pytest
 
+from data_pipelines.annotate.address import KEY
 from v2a_jax.errors import UserError
 from v2a_jax.media import apart
 from v2a_jax.media.apart import Decoder, Helper, Kept
 from v2a_jax.media.decode import iter_audio, iter_frames, probe, read_clip
 from v2a_jax.media.source import LIMITS
+from v2a_jax.watermark.key import KEY_VARIABLE
 
 FAULTY = str(pathlib.Path(__file__).with_name("faulty_worker.py"))
 GUARD = 60.0  # seconds; only against hanging
@@ -94,8 +96,9 @@ def test_no_file_is_written_by_a_decoder(tmp_path, monkeypatch):
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
 
 
-def test_a_decoder_does_not_know_the_watermark_key(monkeypatch):
-    monkeypatch.setenv("V2A_WATERMARK_KEY", "5a" * 32)
+@pytest.mark.parametrize("name", [KEY_VARIABLE, KEY])
+def test_a_decoder_does_not_know_the_keys(monkeypatch, name):
+    monkeypatch.setenv(name, "5a" * 32)
     with (
         Decoder("a.mp4", limits=TIGHT, helper=faulty("betray")) as decoder,
         pytest.raises(RuntimeError, match="known: nothing"),
