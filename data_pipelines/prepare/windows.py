@@ -12,7 +12,7 @@ from data_pipelines.sources import SourceClip
 from v2a_jax.types import Event
 
 _EPSILON = 1e-6
-_SHORTFALL = 0.5  # seconds that a whole video may lack of a part's end
+_SHORTFALL = 0.5  # seconds by which a file's length may differ from what was asked of it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,13 +69,12 @@ def _within(shot: tuple[float, float], config: PrepareConfig) -> Iterator[tuple[
 def part(clip: SourceClip, duration: float) -> tuple[float, float]:
     """Seconds of the media at which the clip begins and ends.
 
-    A file that ends too early to have been cut from is the clip, all of it.
+    A file that ends before the clip does, and is no longer than it, is the clip, already cut.
     """
-    if clip.end is None:
-        return min(clip.start, duration), duration
-    if clip.end > duration + _SHORTFALL:
+    end = duration if clip.end is None else clip.end
+    if duration + _SHORTFALL < end and duration <= end - clip.start + _SHORTFALL:
         return 0.0, duration
-    return clip.start, min(clip.end, duration)
+    return min(clip.start, duration), min(end, duration)
 
 
 def events_in(clip: SourceClip, window: Window, seconds: float) -> tuple[Event, ...]:

@@ -39,8 +39,8 @@ class SourceClip:
     uid            unique within the dataset
     media          path of the file, or `tfds://..` for an example of a TFDS dataset
     url            where it was taken from
-    start, end     seconds of the media that are the clip; a file that ends before `end` does is
-                   taken for the clip itself, already cut
+    start, end     seconds of the media that are the clip; a file that ends before `end`, and is no
+                   longer than the clip, is taken for the clip itself, already cut
     captions       wordings of what is heard, the main one first
     events, words  times in seconds from the clip's beginning
     """

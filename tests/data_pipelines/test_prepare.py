@@ -178,6 +178,14 @@ def test_a_file_that_ends_before_its_part_is_the_part(prepare_config):
     assert [w.start for w in cut(part, 60.0, config)] == [30.0]
 
 
+@pytest.mark.parametrize("duration", [11.0, 25.0, 30.2, 35.0, 39.4, 39.6, 40.0, 90.0])
+def test_nothing_before_its_part_is_taken_of_a_longer_file(prepare_config, duration):
+    part = dataclasses.replace(CLIP, start=30.0, end=40.0)
+    windows = cut(part, duration, prepare_config(seconds=4.0, stride=4.0))
+    assert sum(w.frames for w in windows) == round(25 * max(0.0, min(duration, 40.0) - 30.0))
+    assert all(w.start >= 30.0 for w in windows if w.frames)
+
+
 def test_events_and_words_move_into_the_window(prepare_config):
     events = (Event(time=0.5, end=0.5, kind="hit"), Event(time=1.5, end=3.5, kind="hum"))
     words = (("one", 0.2, 0.6), ("two", 1.8, 2.1), ("three", 2.2, 2.6))
