@@ -24,7 +24,7 @@ from data_pipelines.prepare.retention import Retention
 from data_pipelines.prepare.shard import ShardMaker, note_path, read_note
 from data_pipelines.provenance import ledger
 from data_pipelines.provenance.allowed import INDEX
-from data_pipelines.sources import SourceClip
+from data_pipelines.sources import Dropped, SourceClip
 from v2a_jax.errors import UserError
 from v2a_jax.media.files import atomic_output
 
@@ -61,12 +61,28 @@ class Corpus:
         return dataclasses.replace(self, path=self.path.absolute(), media=media)
 
     def clips(self) -> Iterator[sources.Found]:
-        """What the source finds."""
+        """What the source finds; what has texts that cannot be stored is dropped."""
         for one in sources.read(self.source, self.path, media=self.media, split=self.split):
             untold = isinstance(one, SourceClip) and not one.rights.evidence
             if untold and self.rights is not None:
                 one = dataclasses.replace(one, rights=self.rights)
-            yield one
+            yield _storable(one)
+
+
+def _storable(one: sources.Found) -> sources.Found:
+    """The same; the drop of a clip that has texts, such as a file's name, that are not Unicode."""
+    if isinstance(one, SourceClip):
+        try:
+            one.to_json().encode()
+        except UnicodeEncodeError as error:
+            uid, detail = one.provenance_id, str(error)
+            dropped = Dropped(
+                stage="read", reason="not Unicode", uid=uid, where=one.media, detail=detail
+            )
+            return _storable(dropped)
+        return one
+    told = {name: text.encode(errors="backslashreplace") for name, text in vars(one).items()}
+    return Dropped(**{name: data.decode() for name, data in told.items()})
 
 
 def prepare(

@@ -7,6 +7,7 @@ from typing import Any
 
 from v2a_jax.types import Event
 
+LARGEST = 1e8  # of all numbers: three years in seconds, 100 MHz
 BASES = ("licence", "contract", "release form", "statutory exception")  # of consent
 
 
@@ -43,6 +44,8 @@ class SourceClip:
                    longer than the clip, is taken for the clip itself, already cut
     captions       wordings of what is heard, the main one first
     events, words  times in seconds from the clip's beginning
+
+    ValueError for a value of another type than its field's, and for a negative time.
     """
 
     uid: str
@@ -58,6 +61,19 @@ class SourceClip:
     words: tuple[tuple[str, float, float], ...] = ()
     split: str = ""
     rights: Rights = Rights()
+
+    def __post_init__(self) -> None:
+        for one in (self, self.rights, *self.events):
+            _check_fields(one)
+        for text in (*self.captions, *self.labels, *(word for word, _, _ in self.words)):
+            _check_type("a caption, label or word", text, str)
+        times = [self.start, self.start if self.end is None else self.end]
+        times += [time for event in self.events for time in (event.time, event.end)]
+        times += [time for _, *span in self.words for time in span]
+        for time in times:
+            _check_type("a time", time, float)
+            if time < 0:
+                raise ValueError(f"{time} is no time in seconds")
 
     @property
     def provenance_id(self) -> str:
@@ -82,6 +98,20 @@ class SourceClip:
                 "rights": Rights(**values["rights"]),
             }
         )
+
+
+def _check_fields(one: Any) -> None:
+    """ValueError for a field of a plain type that has a value of another, or no finite number."""
+    for field in dataclasses.fields(one):
+        if field.type in (str, float, int, bool):
+            _check_type(field.name, getattr(one, field.name), field.type)
+
+
+def _check_type(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, (int, float) if kind is float else kind):
+        raise ValueError(f"{name} is {value!r:.50}, not of type {kind.__name__}")
+    if kind is float and not abs(value) < LARGEST:
+        raise ValueError(f"{name} is {value!r:.50}, out of all bounds")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ Cues have times, words do not: a cue's time is shared out in proportion to the w
 import re
 from pathlib import Path
 
-from data_pipelines.sources.tables import lines
+from data_pipelines.sources.tables import SIDECAR_BYTES, lines
 
 _ARROW = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[,.](\d{1,3})")
 _MARKUP = re.compile(r"<[^>]*>|\{\\[^}]*\}")
@@ -18,7 +18,7 @@ def read_subtitles(path: Path) -> tuple[str, Words]:
     """(transcript, words with their times); ValueError for a cue whose times are wrong."""
     words: list[tuple[str, float, float]] = []
     span, said = None, []
-    for line in [*lines(path), ""]:
+    for line in [*lines(path, limit=SIDECAR_BYTES), ""]:
         if "-->" in line:
             span, said = _span(line), []
         elif line.strip():

@@ -10,14 +10,26 @@ from data_pipelines.sources.clip import Dropped, Found
 from v2a_jax.errors import UserError
 
 Row = TypeVar("Row")
+LIST_BYTES = 1 << 30  # of a file that lists a dataset
+SIDECAR_BYTES = 16 << 20  # of one that tells of a single clip
+# What a parser may raise on a row that has not the form it expects.
+BAD_ROW = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 
 
-def lines(path: Path) -> Iterator[str]:
-    """Lines of a text file: UTF-8 with or without a byte-order mark, or else Latin-1."""
+def lines(path: Path, *, limit: int = LIST_BYTES) -> Iterator[str]:
+    """Lines of a text file: UTF-8 with or without a byte-order mark, or else Latin-1.
+
+    UserError for one that cannot be read, or has more than `limit` bytes.
+    """
+    left = limit
     try:
         with open(path, "rb") as file:
-            for number, data in enumerate(file):
-                yield _decoded(data.removeprefix(b"\xef\xbb\xbf") if number == 0 else data)
+            while data := file.readline(left + 1):
+                text = _decoded(data.removeprefix(b"\xef\xbb\xbf") if left == limit else data)
+                left -= len(data)
+                if left < 0:
+                    raise UserError(f"{path}: over the limit of {limit} bytes")
+                yield text
     except OSError as error:
         raise UserError(f"{path}: {(error.strerror or str(error)).lower()}") from error
 
@@ -73,7 +85,7 @@ def parsed(
     for line, row in numbered:
         try:
             yield parse(row)
-        except (ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        except BAD_ROW as error:
             yield bad_row(f"{path}:{line}", error)
 
 
@@ -83,15 +95,17 @@ def bad_row(where: str, error: Exception) -> Dropped:
     return Dropped(stage="read", reason="bad row", where=where, detail=told)
 
 
-def read_json(path: Path) -> Any:
-    """The contents of a JSON file; UserError with file and line when it is none."""
+def read_json(path: Path, *, limit: int = LIST_BYTES) -> Any:
+    """The contents of a JSON file; UserError, with the line if known, when it is none."""
     try:
-        return json.loads("".join(lines(path)))
+        return json.loads("".join(lines(path, limit=limit)))
     except json.JSONDecodeError as error:
         raise UserError(f"{path}:{error.lineno}: not JSON ({error.msg})") from error
+    except (ValueError, RecursionError) as error:  # a number too long, lists too deep
+        raise UserError(f"{path}: not JSON ({error})") from error
 
 
-def seconds(text: str) -> float:
+def seconds(text: str | float) -> float:
     """A time that is finite and not negative; ValueError for another."""
     value = float(text)
     if not 0 <= value < 1e7:

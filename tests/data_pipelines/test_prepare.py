@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import pathlib
 import shutil
 
 import numpy as np
@@ -148,6 +150,17 @@ def test_nothing_left_is_told_with_the_reason_and_leaves_nothing(tmp_path, prepa
     with pytest.raises(UserError, match=r"no clip is left: 1 unreadable; first .*a\.mp4"):
         prepared(tmp_path / "in", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_a_clip_whose_texts_are_not_unicode_is_dropped(many, prepared, tmp_path):
+    (many / "0.json").write_text('{"caption": "\\ud83d"}')
+    os.rename(many / "1.mp4", os.fsencode(many) + b"/caf\xe9.mp4")
+    os.rename(many / "2.mp4", os.fsencode(many) + b"/\xe9.mp4")
+    pathlib.Path(os.fsdecode(os.fsencode(many) + b"/\xe9.json")).write_text("[]")
+    stages = prepared(many, tmp_path / "out")
+    assert stages[0]["dropped"] == {"bad row": 1, "not Unicode": 2}
+    told = {drop["where"].rpartition("/")[2] for drop in lines(tmp_path / "out" / "dropped.jsonl")}
+    assert {"0.mp4", r"caf\udce9.mp4", r"\udce9.mp4"} <= told
 
 
 def test_what_is_there_is_kept(many, prepared, tmp_path):

@@ -102,6 +102,68 @@ def test_licences_come_with_evidence_where_there_is_some(found):
     assert found("lrs3")[0][f"trainval/{ID_A}/50001"].rights.faces
 
 
+def told_by(sidecar, tmp_path, clip_files):
+    """What `folder` finds of a file with this text as its sidecar."""
+    (tmp_path / "a.mp4").write_bytes(clip_files[0].read_bytes())
+    (tmp_path / "a.json").write_text(sidecar)
+    (one,) = sources.read("folder", tmp_path, media=None, split="train")
+    return one
+
+
+FIELDS = ("caption", "captions", "labels", "events", "transcript", "words", "start", "end")
+FIELDS += ("split", "url", "licence", "licence_evidence", "consent", "rights_holder")
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_null_in_a_sidecar_is_nothing(name, tmp_path, clip_files):
+    told, plain = (told_by(text, tmp_path, clip_files) for text in (f'{{"{name}": null}}', "{}"))
+    assert told == plain and plain.split == "train"
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize(
+    "value", ["-1", "NaN", "1e400", "[7]", "[[1, 2]]", '{"a": 1}', '[{"kind": "hit"}]']
+)
+def test_what_a_sidecar_may_not_say_drops_its_clip(name, value, tmp_path, clip_files):
+    assert isinstance(told_by(f'{{"{name}": {value}}}', tmp_path, clip_files), Dropped)
+
+
+@pytest.mark.parametrize(
+    "sidecar",
+    [
+        '{"labels": "dog"}',
+        '{"captions": "a dog"}',
+        '{"consent": "None"}',
+        '{"events": [{"time": 1, "kind": 3}]}',
+        '{"events": [{"time": 1, "kind": "hit", "strength": NaN}]}',
+        '{"events": [{"time": 1, "end": -1, "kind": "hit"}]}',
+        '{"words": [["a", 0, Infinity]]}',
+        '{"words": [[1, 0, 1]]}',
+        '{"start": 1' + 400 * "0" + "}",
+        '{"start": 1' + 5000 * "0" + "}",
+        200_000 * "[",
+    ],
+)
+def test_a_hostile_sidecar_drops_its_clip(sidecar, tmp_path, clip_files):
+    dropped = told_by(sidecar, tmp_path, clip_files)
+    assert isinstance(dropped, Dropped) and dropped.reason == "bad row" and dropped.detail
+
+
+def test_an_event_is_as_its_sidecar_tells(tmp_path, clip_files):
+    told = '{"events": [{"time": "1.5", "end": null, "kind": "hit", "note": 2}]}'
+    (event,) = told_by(told, tmp_path, clip_files).events
+    assert (event.time, event.end, event.kind, event.note) == (1.5, 1.5, "hit", 2)
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".json", ".srt"])
+def test_a_sidecar_has_a_limit(suffix, tmp_path, clip_files):
+    (tmp_path / "a.mp4").write_bytes(clip_files[0].read_bytes())
+    with open(tmp_path / f"a{suffix}", "wb") as file:
+        file.truncate(1 << 34)  # takes no space: it is never read
+    (one,) = sources.read("folder", tmp_path, media=None, split="")
+    assert isinstance(one, Dropped) and "over the limit" in one.detail
+
+
 def test_one_split_alone(found):
     assert list(found("vggsound", split="test")[0]) == [f"{ID_B}_000004"]
 

@@ -5,14 +5,21 @@
 `url`, `licence`, `licence_evidence`, `consent`, `rights_holder`. .srt and .vtt have what is said.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from data_pipelines.sources.clip import Found, Request, Rights, SourceClip
 from data_pipelines.sources.locate import media_files
 from data_pipelines.sources.subtitles import read_subtitles
-from data_pipelines.sources.tables import bad_row, lines, read_json
+from data_pipelines.sources.tables import (
+    BAD_ROW,
+    SIDECAR_BYTES,
+    bad_row,
+    lines,
+    read_json,
+    seconds,
+)
 from v2a_jax.errors import UserError
 from v2a_jax.types import Event
 
@@ -26,7 +33,7 @@ def read(request: Request) -> Iterator[Found]:
     for path in media_files(request.path):
         try:
             yield _clip(request, path)
-        except (ValueError, TypeError, KeyError, AttributeError, UserError) as error:
+        except (*BAD_ROW, UserError) as error:
             yield bad_row(str(path), error)
 
 
@@ -36,33 +43,35 @@ def _clip(request: Request, path: Path) -> SourceClip:
         if path.with_suffix(suffix).is_file():
             told["transcript"], told["words"] = read_subtitles(path.with_suffix(suffix))
     if path.with_suffix(".txt").is_file():
-        told["captions"] = _nonempty(lines(path.with_suffix(".txt")))
+        told["captions"] = _nonempty(lines(path.with_suffix(".txt"), limit=SIDECAR_BYTES))
     if path.with_suffix(".json").is_file():
-        told |= sidecar(read_json(path.with_suffix(".json")))
+        told |= sidecar(read_json(path.with_suffix(".json"), limit=SIDECAR_BYTES))
     uid = path.relative_to(request.path).as_posix()
     told["split"] = told.get("split") or request.split
     return SourceClip(uid=uid, dataset=DATASET, media=str(path), **told)
 
 
-def sidecar(values: dict[str, Any]) -> dict[str, Any]:
-    """Fields of a SourceClip from a JSON sidecar; ValueError, TypeError for wrong values."""
+def sidecar(values: Any) -> dict[str, Any]:
+    """Fields of a SourceClip from a JSON sidecar, where null is as good as nothing.
+
+    One of BAD_ROW is raised for wrong values, here or when a clip is made of them.
+    """
     if not isinstance(values, dict):
         raise ValueError("the sidecar is not a JSON object")
+    values = _given(values)
     told: dict[str, Any] = {
-        name: float(values[name]) for name in ("start", "end") if values.get(name) is not None
+        name: seconds(values[name]) for name in ("start", "end") if name in values
     }
-    told |= {name: str(values[name]) for name in ("split", "url", "transcript") if name in values}
-    captions = [values.get("caption") or "", *values.get("captions", [])]
-    if _nonempty(captions):
-        told["captions"] = _nonempty(captions)
+    told |= {name: values[name] for name in ("split", "url", "transcript") if name in values}
+    captions = _nonempty([values.get("caption", ""), *_list(values, "captions")])
+    if captions:
+        told["captions"] = captions
     if "labels" in values:
-        told["labels"] = _nonempty(values["labels"])
+        told["labels"] = _nonempty(_list(values, "labels"))
     if "events" in values:
-        told["events"] = tuple(
-            Event(**{"end": event["time"], **event}) for event in values["events"]
-        )
+        told["events"] = tuple(map(_event, _list(values, "events")))
     if "words" in values:
-        told["words"] = tuple((str(w), float(a), float(b)) for w, a, b in values["words"])
+        told["words"] = tuple((w, seconds(a), seconds(b)) for w, a, b in _list(values, "words"))
         told.setdefault("transcript", " ".join(word for word, *_ in told["words"]))
     told["rights"] = Rights(
         licence=values.get("licence", ""),
@@ -73,5 +82,23 @@ def sidecar(values: dict[str, Any]) -> dict[str, Any]:
     return told
 
 
-def _nonempty(texts: Any) -> tuple[str, ...]:
+def _event(told: dict[str, Any]) -> Event:
+    values = _given(told)
+    time = seconds(values["time"])
+    return Event(**values | {"time": time, "end": seconds(values.get("end", time))})
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """The values that are not null."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _list(values: dict[str, Any], name: str) -> list[Any]:
+    found = values.get(name, [])
+    if not isinstance(found, list):
+        raise ValueError(f"{name} is {found!r:.50}, not a list")
+    return found
+
+
+def _nonempty(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(text.strip() for text in texts if text.strip())
