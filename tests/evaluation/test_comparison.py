@@ -64,13 +64,25 @@ def test_answers_come_back_from_their_file(tmp_path):
     np.testing.assert_array_equal(back.terms, hits(0.5, 0).terms)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no zip"])
+@pytest.mark.parametrize("content", [None, b"", b"no zip", b"PK\x03\x04 broken"])
 def test_another_file_is_named(tmp_path, content):
     path = tmp_path / "answers.npz"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match="not the answers"):
         read_answers(path)
+
+
+def test_a_flipped_byte_is_named_or_changes_nothing(tmp_path):
+    path = tmp_path / "answers.npz"
+    write_answers({"hit": hits(0.5, 0)}, path)
+    content = path.read_bytes()
+    for place in range(0, len(content), 7):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            read_answers(path)
+        except UserError as error:
+            assert "not the answers" in str(error)
 
 
 def test_table_has_a_line_a_figure():

@@ -96,7 +96,6 @@ def test_untrained_model_scores_near_the_lower_bound(oracle_result):
 
 def test_every_score_has_its_interval_and_bounds(oracle_result):
     for name, score in oracle_result.scores.items():
-        assert score.complete, name
         assert score.low <= score.value <= score.high, name
         assert score.n > 0, name
 
@@ -158,12 +157,29 @@ def test_failed_sound_costs_score_and_is_listed(toy_clips, judges):
     assert "toy/0" in broken.table()
 
 
+def test_a_sound_that_failed_is_no_success_where_silence_is_one(toy_clips, judges):
+    options = dict(conditions=("prompted", "negative"))
+    for model, there in ((OracleModel(), True), (Broken(), False)):
+        result = evaluate(model, toy_clips, judges, CONFIG, **options)
+        for name in ("negative_suppression", "negative_hit_rate"):
+            assert (name in result.scores) == (name in result.answers) == there
+            assert (name in result.skipped) != there
+        assert "onset_f1_50ms" in result.scores
+
+
+def test_clips_without_a_caption_are_judged_by_what_is_seen(toy_clips, judges, oracle_model):
+    bare = [dataclasses.replace(clip, captions={}) for clip in toy_clips]
+    assert "onset_f1_50ms" in evaluate(oracle_model, bare, judges, FEW).scores
+
+
 def test_unusable_clips_are_listed(toy_clips, judges, oracle_model):
     short = dataclasses.replace(toy_clips[0], audio=toy_clips[0].audio[:100])
     mute = dataclasses.replace(toy_clips[1], audio=None)
     options = dict(conditions=("prompted",))
     result = evaluate(oracle_model, [short, mute, *toy_clips[2:]], judges, FEW, **options)
     assert {f.reason for f in result.failures} == {"shorter than 2.0 s", "no picture or no sound"}
+    failed = result.scores["failures"]  # the model's own, of a prompted sound and a round trip each
+    assert failed.value == 0.0 and failed.n == 2 * len(result.soundtracks.clips)
     with pytest.raises(UserError, match="none of 2 clips"):
         evaluate(oracle_model, [short, mute], judges, CONFIG)
 
@@ -179,12 +195,16 @@ def test_protocol_hash_is_of_clips_settings_and_judges(toy_clips, judges, oracle
     again = describe(CONFIG, toy_clips, judges)["hash"]
     assert again == oracle_result.protocol["hash"]
     louder = [dataclasses.replace(toy_clips[0], audio=2 * toy_clips[0].audio), *toy_clips[1:]]
+    named = dataclasses.replace(toy_clips[0], captions={"full": "other words"})
+    spoken = dataclasses.replace(toy_clips[0], words=(("one", 0.0, 1.0),))
     others = (
         describe(CONFIG, louder[:24], judges),
+        describe(CONFIG, [named, *toy_clips[1:]], judges),
+        describe(CONFIG, [spoken, *toy_clips[1:]], judges),
         describe(dataclasses.replace(CONFIG, seed=1), toy_clips[:24], judges),
         describe(CONFIG, toy_clips[:24], dataclasses.replace(judges, material=None)),
     )
-    assert len({again, *(other["hash"] for other in others)}) == 4
+    assert len({again, *(other["hash"] for other in others)}) == 6
     assert again in oracle_result.table()
 
 

@@ -44,8 +44,9 @@ def run(argv: list[str]) -> None:
 
 def _protocol(folder: pathlib.Path) -> dict:
     try:
-        return json.loads((folder / PROTOCOL).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        told = json.loads((folder / PROTOCOL).read_text(encoding="utf-8"))
+        return {name: told[name] for name in ("hash", "version", "config", "clips", "judges")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder}: not a folder of `v2a evaluate`") from error
 
 

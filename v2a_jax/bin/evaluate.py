@@ -3,7 +3,7 @@
 import functools
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import numpy as np
 from absl import flags
 from ml_collections import ConfigDict
 
+from configs import base
 from data_pipelines.open import open_source
 from data_pipelines.provenance.allowed import allowed
 from data_pipelines.records import RecordSource
@@ -48,6 +49,7 @@ SWEEP = flags.DEFINE_multi_string(
 )
 KEY_FILE = flags.DEFINE_string("key_file", None, "Watermark key (default: the user's own).")
 
+Curves = Mapping[str, tuple[np.ndarray, np.ndarray]]
 ARTEFACTS = {kind: functools.partial(degrade, kind=kind) for kind in KINDS}
 CURVES = {
     "Codec: mel distance": ("codec", "mel"),
@@ -61,13 +63,14 @@ def run(argv: list[str]) -> None:
     no_more(argv)
     if BUNDLE.value is None or DATA.value is None or OUT.value is None:
         raise UserError("evaluate needs --bundle=DIR, --data=DIR and --out=DIR")
-    sweeps = [_parsed(text) for text in SWEEP.value]
+    sweeps, curves = [_parsed(text) for text in SWEEP.value], _curves(WORKDIR.value)
     clips = allowed(RecordSource(DATA.value), "any", "")
     generator = load_generator(BUNDLE.value, KEY_FILE.value)
     config = ConfigDict(generator.bundle.config)
     if TRAIN_DATA.value:
         config.data.train = TRAIN_DATA.value
-    settings = {**config.evaluation.protocol}
+    # A bundle may be older than some of the questions.
+    settings = {**base.get_config().evaluation.protocol, **config.evaluation.protocol}
     if CLIPS.value is not None:
         settings["clips"] = CLIPS.value
     judges, protocol = _judges(config), build(EvaluationConfig, settings)
@@ -83,7 +86,7 @@ def run(argv: list[str]) -> None:
     )
     out = pathlib.Path(OUT.value)
     out.mkdir(parents=True, exist_ok=True)
-    _write(out, evaluation, generator, clips)
+    _write(out, evaluation, generator, clips, curves)
     for name, values in sweeps:
         turned = sweep.turn(name, values, generator, clips, ARTEFACTS)
         swept = sweep.run(name, turned, judges, protocol)
@@ -105,7 +108,11 @@ def _parsed(text: str) -> tuple[str, tuple[float, ...]]:
 
 
 def _write(
-    out: pathlib.Path, evaluation: Evaluation, generator: Generator, clips: RecordSource
+    out: pathlib.Path,
+    evaluation: Evaluation,
+    generator: Generator,
+    clips: RecordSource,
+    curves: Curves,
 ) -> None:
     """Scores as JSON and Markdown, what they are made of, the report and its picture."""
     write_scores(evaluation.scores, out / "scores.json")
@@ -121,7 +128,7 @@ def _write(
         summary=_summary(generator, len(evaluation.soundtracks.clips)),
         evaluation=evaluation,
         examples=examples,
-        training=_curves(WORKDIR.value),
+        training=curves,
         made=_made(generator, clips),
     )
     write_overview(examples[0], out / "overview.png")
@@ -151,14 +158,14 @@ def _detector(generator: Generator) -> Callable[[np.ndarray], float]:
 
 
 def _untrained(generator: Generator) -> Generator:
-    """The same system with the weights it began with: what untrained means."""
+    """The same system with random weights."""
     system = generator.bundle.system
     keys = jax.random.split(jax.random.key(1), len(PARTS))
     parts = zip(PARTS, keys, strict=True)
     return generator.with_weights({name: getattr(system, name).init(key) for name, key in parts})
 
 
-def _curves(workdir: str | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _curves(workdir: str | None) -> Curves:
     if workdir is None:
         return {}
     return {

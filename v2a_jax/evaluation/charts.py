@@ -79,10 +79,14 @@ def score_bar(score: Score) -> str:
 def read_curve(path: str | Path, key: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps and values of `key` in a JSON-lines file of metrics; lines without it are passed over.
 
-    Raises UserError for a line that is no JSON object with a step.
+    Raises UserError where there is none, and for a line that is no JSON object with a step.
     """
     steps, values = [], []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no metrics of a run can be read there ({error})") from error
+    for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
             if key in row and math.isfinite(row[key]):

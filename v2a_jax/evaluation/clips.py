@@ -15,8 +15,8 @@ SUDDEN = ("impact", "bounce", "music")  # events that are heard to begin
 class Clip(Protocol):
     """The fields of a dataset record that judges read; any dataclass that has them will do.
 
-    video uint8[F,H,W,3] at fps, audio float32[N,C] at sample_rate; `captions` has the key "full",
-    and may have "short", and "onscreen" and "offscreen", either alone of what is heard; `negatives`
+    video uint8[F,H,W,3] at fps, audio float32[N,C] at sample_rate; `captions` may have the
+    keys "full", "short", and "onscreen" and "offscreen", either alone of what is heard; `negatives`
     name only sounds that it lacks; `labels` are the classes heard; `words` are (word,
     start, end) and `curves` (hz, values at k / hz seconds) by name; `meta` may have the "factors"
     of a procedural clip; `provenance` is an id.
@@ -102,13 +102,22 @@ def cut_clips(
                 Failure(clip=clip.provenance, condition="truth", reason=f"shorter than {seconds} s")
             )
             continue
-        usable.append(
-            dataclasses.replace(
-                clip,
-                video=clip.video[:frames],
-                audio=clip.audio[:samples],
-                events=tuple(event for event in clip.events if event.time < seconds),
-                words=tuple(word for word in clip.words if word[2] <= seconds),
-            )
-        )
+        usable.append(_cut(clip, frames, samples, seconds))
     return tuple(usable), tuple(failures)
+
+
+def _cut(clip: Clip, frames: int, samples: int, seconds: float) -> Clip:
+    """The beginning of a clip, and of what is known of it what is true of that."""
+    events = tuple(event for event in clip.events if event.time < seconds)
+    later = {event.kind for event in clip.events} - {event.kind for event in events}
+    words = tuple(word for word in clip.words if word[2] <= seconds)
+    told = clip.transcript if len(clip.video) == frames else ""
+    return dataclasses.replace(
+        clip,
+        video=clip.video[:frames],
+        audio=clip.audio[:samples],
+        events=events,
+        labels=tuple(label for label in clip.labels if label not in later),
+        words=words,
+        transcript=" ".join(word for word, _, _ in words) if clip.words else told,
+    )

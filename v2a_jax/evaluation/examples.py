@@ -48,7 +48,7 @@ def choose_examples(tracks: Soundtracks, count: int) -> list[Example]:
 
 def _example(tracks: Soundtracks, position: int) -> Example:
     clip = tracks.clips[position]
-    caption = clip.captions["full"]
+    caption = clip.captions.get("full", "")
     against = f"prompt: {caption}; negative: {negative_prompt(clip)}"
     shown = (
         ("True sound", "", tracks.true),

@@ -11,6 +11,7 @@ from v2a_jax.evaluation import melody, pitch, tracking
 from v2a_jax.evaluation.clips import Clip
 from v2a_jax.evaluation.examination import SHARE, Examination, Figure
 from v2a_jax.evaluation.onsets import detect_onsets
+from v2a_jax.evaluation.spectral import mono
 
 ENGINE_HZ = (28.0, 400.0)
 QUIET_DB = -50.0  # of full scale: louder is not silence
@@ -45,9 +46,9 @@ def roll() -> Examination:
     return level_follows("roll", "speed", tracking.level, np.abs)
 
 
-def only(label: str) -> Callable[[Clip], bool]:
-    """Clips in which that sounds and nothing else does."""
-    return lambda clip: clip.labels == (label,)
+def only(label: str, curve: str) -> Callable[[Clip], bool]:
+    """Clips in which that sounds and nothing else does, where it is known how."""
+    return lambda clip: clip.labels == (label,) and curve in clip.curves
 
 
 def engine() -> Examination:
@@ -65,7 +66,7 @@ def engine() -> Examination:
             "engine_octaves": Figure(over=2, under=1, unit="share", ideal=0.0),
         },
         needs="with the sound of an engine alone",
-        asks=only("engine"),
+        asks=only("engine", "f0"),
         terms=terms,
     )
 
@@ -84,7 +85,7 @@ def level_follows(
     return Examination(
         figures={f"{label}_correlation": Figure(over=0, under=1, unit="r", ideal=1.0)},
         needs=f"with the sound of {label} alone, and changing",
-        asks=lambda clip: only(label)(clip) and _changes(clip.curves[curve][1]),
+        asks=lambda clip: only(label, curve)(clip) and _changes(clip.curves[curve][1]),
         terms=terms,
     )
 
@@ -130,8 +131,7 @@ def silence() -> Examination:
     """`silence_kept`: share of the silent clips below -50 dB; `silence_onsets`: of each of them."""
 
     def terms(sound_N: np.ndarray, clip: Clip) -> Sequence[float]:
-        level_T = tracking.log_level(sound_N, clip.sample_rate)
-        quiet = level_T.max() < QUIET_DB
+        quiet = is_quiet(sound_N, clip.sample_rate)
         return quiet, 1.0, 0 if quiet else len(detect_onsets(sound_N, clip.sample_rate))
 
     return Examination(
@@ -139,7 +139,13 @@ def silence() -> Examination:
             "silence_kept": SHARE,
             "silence_onsets": Figure(over=2, under=1, unit="onsets", ideal=0.0),
         },
-        needs="without any sound",
-        asks=lambda clip: not clip.labels,
+        needs="without any sound, and one with",
+        asks=lambda clip: is_quiet(mono(clip.audio), clip.sample_rate),
         terms=terms,
+        unlike=True,
     )
+
+
+def is_quiet(sound_N: np.ndarray, sample_rate: int) -> bool:
+    """Whether nothing can be heard at any time."""
+    return bool(tracking.log_level(sound_N, sample_rate).max() < QUIET_DB)

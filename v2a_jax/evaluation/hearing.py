@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from v2a_jax.evaluation.clips import Clip
-from v2a_jax.evaluation.scores import Answers, Sampling, Sheet, rate_score
+from v2a_jax.evaluation.scores import Answers, Sampling, Sheet, clip_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
 from v2a_jax.evaluation.spectral import mono
 from v2a_jax.evaluation.tagger import Tagger
@@ -59,11 +59,21 @@ def add_rate(
     upper_bound: float,
     sampling: Sampling,
 ) -> None:
-    """The share of `hits`, float[n] of 0 and 1, one for each of `named`, and their answers."""
-    bounds = {"lower_bound": lower_bound, "upper_bound": upper_bound}
-    sheet.add(name, rate_score(hits, unit="share", sampling=sampling, **bounds))
-    ids = tuple(f"{hearing.clips[i].provenance} {each}" for i, each in named)
-    sheet.answers[name] = Answers(clips=ids, terms=np.stack([hits, np.ones(len(hits))], axis=1))
+    """The share of `hits`, float[n] of 0 and 1, one for each of `named`, and the clips' answers."""
+    rows = by_clip(named, hits)
+    score = clip_score(
+        rows, lower_bound=lower_bound, upper_bound=upper_bound, unit="share", sampling=sampling
+    )
+    ids = tuple(hearing.clips[i].provenance for i in dict.fromkeys(i for i, _ in named))
+    sheet.add(name, score, Answers(clips=ids, terms=rows))
+
+
+def by_clip(named: Named, hits: np.ndarray) -> np.ndarray:
+    """Hits and trials of each clip in `named`, float[N,2]: what one clip has is not independent."""
+    rows: dict[int, np.ndarray] = {}
+    for (position, _), hit in zip(named, hits, strict=True):
+        rows[position] = rows.get(position, np.zeros(2)) + (hit, 1.0)
+    return np.array(list(rows.values()))
 
 
 def hear(tracks: Soundtracks, tagger: Tagger) -> Hearing:

@@ -10,7 +10,7 @@ import numpy as np
 from v2a_jax.evaluation import codec
 from v2a_jax.evaluation.bootstrap import estimate, ratio
 from v2a_jax.evaluation.examination import Rows, shuffled
-from v2a_jax.evaluation.scores import Sampling, Score, Sheet, bootstrap_score, rate_score
+from v2a_jax.evaluation.scores import Sampling, Score, Sheet, clip_score, trials
 from v2a_jax.evaluation.soundtracks import Soundtracks
 from v2a_jax.evaluation.spectral import mono
 
@@ -47,7 +47,7 @@ def add_codec(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> None:
             defined = ~np.isnan(values)
             return np.stack([np.where(defined, values, 0.0), defined], axis=1)
 
-        score = bootstrap_score(
+        score = clip_score(
             rows(round_trip),
             lower_bound=estimate(rows(other), ratio),
             upper_bound=ideal,
@@ -69,22 +69,22 @@ def add_watermark(
     `detect` maps float32[N,C] to the p-value of "unmarked".
     """
     generated, unmarked = (
-        np.array([detect(sound_NC) < p_value for sound_NC in sounds.values()], float)
+        trials(np.array([detect(sound_NC) < p_value for sound_NC in sounds.values()], float))
         for sounds in (tracks.prompted, tracks.true)
     )
     rest = {"unit": "share", "sampling": sampling}
-    found, mistaken = float(generated.mean()), float(unmarked.mean())
+    found, mistaken = estimate(generated, ratio), estimate(unmarked, ratio)
     sheet.add(
-        "watermark_detected", rate_score(generated, lower_bound=mistaken, upper_bound=1.0, **rest)
+        "watermark_detected", clip_score(generated, lower_bound=mistaken, upper_bound=1.0, **rest)
     )
     sheet.add(
-        "watermark_false_alarm", rate_score(unmarked, lower_bound=found, upper_bound=0.0, **rest)
+        "watermark_false_alarm", clip_score(unmarked, lower_bound=found, upper_bound=0.0, **rest)
     )
 
 
 def add_failures(sheet: Sheet, tracks: Soundtracks) -> None:
-    """`failures`: sounds that came out unusable, between all of them and none."""
-    count, attempts = float(len(tracks.failures)), tracks.attempts
+    """`failures`: sounds of the model that came out unusable, between all of them and none."""
+    count, attempts = float(len(tracks.of_model)), tracks.attempts
     sheet.add(
         "failures",
         Score(

@@ -24,11 +24,6 @@ class PitchMatch:
     octaves: int
     cents: np.ndarray  # signed errors of the frames that have a pitch
 
-    @property
-    def near_terms(self) -> tuple[float, float]:
-        """Frames within 50 cents, over all: sums over clips give the micro average."""
-        return float(self.near), float(self.frames)
-
 
 def track(
     wave_N: np.ndarray, sample_rate: int, *, low: float, high: float

@@ -26,4 +26,8 @@ def add_kept(
     if len(positions) < 2:
         sheet.skip(name, "needs two such clips with on-screen events and no off-screen sound")
         return
-    sheet.add(name, kept_figure(onsets(), ON_TIME, tracks, sounds, positions, sampling))
+    score = kept_figure(onsets(), ON_TIME, tracks, sounds, positions, sampling)
+    if score.lower_bound < score.upper_bound:
+        sheet.add(name, score)
+    else:
+        sheet.skip(name, "the prompted sounds keep time no better than those of other clips")

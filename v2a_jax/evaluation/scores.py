@@ -24,7 +24,7 @@ from v2a_jax.evaluation.bootstrap import (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
-    """A measured value with its confidence interval (low, high), bounds, and n clips or trials."""
+    """A measured value with its confidence interval (low, high), its bounds, and n clips."""
 
     value: float
     low: float
@@ -60,12 +60,20 @@ class Sheet:
         self.skipped: dict[str, str] = {}
         self.answers: dict[str, Answers] = {}
 
-    def add(self, name: str, score: Score) -> None:
+    def add(self, name: str, score: Score, answers: Answers | None = None) -> None:
         """Takes a score; one without an interval or a bound is a figure without meaning."""
-        if score.complete:
-            self.scores[name] = score
-        else:
+        if not score.complete:
             self.skipped[name] = "its value or one of its bounds is undefined on these clips"
+            return
+        self.scores[name] = score
+        if answers is not None:
+            self.answers[name] = answers
+
+    def withdraw(self, name: str, reason: str) -> None:
+        """Takes back a score, where there is one."""
+        self.answers.pop(name, None)
+        if self.scores.pop(name, None):
+            self.skipped[name] = reason
 
     def skip(self, name: str, reason: str) -> None:
         """Notes a metric, or a family of metrics, that these clips cannot give."""
@@ -81,7 +89,7 @@ class Sampling:
     seed: int
 
 
-def bootstrap_score(
+def clip_score(
     rows_NK: np.ndarray,
     *,
     lower_bound: float,
@@ -90,8 +98,16 @@ def bootstrap_score(
     sampling: Sampling,
     statistic: Statistic = ratio,
 ) -> Score:
-    """Score of a statistic of per-clip terms float[N,K], with a percentile bootstrap interval."""
-    low, high = percentile_interval(rows_NK, statistic, **vars(sampling))
+    """Score of a statistic of per-clip terms float[N,K].
+
+    The interval is a percentile bootstrap over clips; of a share of clips, each right or wrong, it
+    is Wilson's, which has a width at 0 and at 1 too.
+    """
+    if statistic is ratio and unit == "share" and _right_or_wrong(rows_NK):
+        hits, clips = rows_NK.sum(axis=0)
+        low, high = wilson_interval(hits, clips, confidence=sampling.confidence)
+    else:
+        low, high = percentile_interval(rows_NK, statistic, **vars(sampling))
     return Score(
         value=estimate(rows_NK, statistic),
         low=low,
@@ -103,21 +119,13 @@ def bootstrap_score(
     )
 
 
-def rate_score(
-    hits_N: np.ndarray, *, lower_bound: float, upper_bound: float, unit: str, sampling: Sampling
-) -> Score:
-    """Score of a share of N independent trials, with Wilson's interval."""
-    hits, trials = float(np.sum(hits_N)), len(hits_N)
-    low, high = wilson_interval(hits, trials, confidence=sampling.confidence)
-    return Score(
-        value=hits / trials,
-        low=low,
-        high=high,
-        lower_bound=lower_bound,
-        upper_bound=upper_bound,
-        n=trials,
-        unit=unit,
-    )
+def trials(hits_N: np.ndarray) -> np.ndarray:
+    """Terms float[N,2] of clips that are right or wrong, once each."""
+    return np.stack([hits_N, np.ones(len(hits_N))], axis=1)
+
+
+def _right_or_wrong(rows_N2: np.ndarray) -> bool:
+    return bool((rows_N2[:, 1] == 1).all() and np.isin(rows_N2[:, 0], (0, 1)).all())
 
 
 def write_scores(scores: Mapping[str, Score], path: str | Path) -> None:

@@ -51,7 +51,8 @@ class Soundtracks:
     names something else besides), `negative_seen` (against what is seen, of the same kind) and
     `negative_absent` (against what the clip lacks). `still` saw a face that stands still and had no
     words, `damaged` a damaged picture. `untrained` is empty without an untrained model, `nearest`,
-    the sound of the training clip whose video is nearest, without training clips.
+    the sound of the training clip whose video is nearest, without training clips. `attempts` counts
+    the sounds that the model was asked for, round trips included.
     """
 
     sample_rate: int
@@ -71,6 +72,11 @@ class Soundtracks:
     nearest: dict[int, np.ndarray]
     failures: tuple[Failure, ...]
     attempts: int
+
+    @property
+    def of_model(self) -> tuple[Failure, ...]:
+        """Those of the `attempts`: neither unusable clips nor the untrained model's sounds."""
+        return tuple(f for f in self.failures if f.condition not in ("truth", "untrained"))
 
 
 def render(
@@ -102,6 +108,7 @@ def render(
         for name, take in asked.items()
     }
     tracks["round_trip"] = studio.round_trip(generator)
+    attempts = sum(map(len, tracks.values()))
     tracks["untrained"] = (
         {} if untrained is None else studio.generate("untrained", untrained, asked["prompted"])
     )
@@ -110,7 +117,7 @@ def render(
         clips=usable,
         true={i: clip.audio for i, clip in enumerate(usable)},
         failures=(*unusable, *studio.failures),
-        attempts=len(unusable) + sum(map(len, tracks.values())),
+        attempts=attempts,
         nearest=nearest(usable, training, generator.seconds),
         **tracks,
     )

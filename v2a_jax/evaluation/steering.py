@@ -9,8 +9,8 @@ import numpy as np
 from v2a_jax.evaluation.bootstrap import difference, ratio
 from v2a_jax.evaluation.clips import is_timed, off_screen
 from v2a_jax.evaluation.examination import one_figure
-from v2a_jax.evaluation.hearing import Hearing, add_rate
-from v2a_jax.evaluation.scores import Sampling, Sheet, bootstrap_score, rate_score
+from v2a_jax.evaluation.hearing import Hearing, add_rate, by_clip
+from v2a_jax.evaluation.scores import Sampling, Sheet, clip_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
 from v2a_jax.evaluation.sync import ON_TIME, onsets
 
@@ -29,10 +29,10 @@ def add_prompts(sheet: Sheet, tracks: Soundtracks, hearing: Hearing, sampling: S
     floor, top = float(unprompted.mean()), hearing.rate("round_trip", named)
     rest = {"lower_bound": floor, "sampling": sampling}
     add_rate(sheet, "prompt_hit_rate", hearing, named, prompted, upper_bound=top, **rest)
-    sheet.add("prompt_hit_rate_true", rate_score(true, upper_bound=1.0, unit="share", **rest))
-    ones = np.ones(len(named))
-    gain = bootstrap_score(
-        np.stack([prompted, ones, unprompted, ones], axis=1),
+    best = clip_score(by_clip(named, true), upper_bound=1.0, unit="share", **rest)
+    sheet.add("prompt_hit_rate_true", best)
+    gain = clip_score(
+        np.concatenate([by_clip(named, hits) for hits in (prompted, unprompted)], axis=1),
         lower_bound=0.0,
         upper_bound=top - floor,
         unit="share",

@@ -116,6 +116,8 @@ class _Damaged(Sequence):
 
     def __getitem__(self, index: int) -> Clip:
         clip, rng = self.clips[index], np.random.default_rng(index)
+        if clip.video is None:
+            return clip
         video = self.damage(clip.video, severity=self.severity, rng=rng)
         return dataclasses.replace(clip, video=video)
 

@@ -24,7 +24,7 @@ def onsets() -> Examination:
     last = 2 * len(TOLERANCES_MS)
     errors = {
         "onset_error": Figure(over=last, under=last + 1, unit="ms", ideal=0.0),
-        "onset_lag": Figure(over=last + 2, under=last + 1, unit="ms", ideal=0.0),
+        "onset_lag": Figure(over=last + 2, under=last + 1, unit="ms", ideal=0.0, size=last),
     }
     return Examination(
         figures=figures | errors,

@@ -63,7 +63,9 @@ def takes(
     clips: Sequence[Clip], amounts: Amounts, artefacts: Mapping[str, Damage]
 ) -> dict[str, Take]:
     """One of each of `CONDITIONS`; the artefacts take turns, without any nothing is damaged."""
-    words = {i: Words(clip.captions["full"], "", clip.transcript) for i, clip in enumerate(clips)}
+    words = {
+        i: Words(clip.captions.get("full", ""), "", clip.transcript) for i, clip in enumerate(clips)
+    }
 
     def first(count: int, asks: Callable[[Clip], bool]) -> list[int]:
         return list(itertools.islice((i for i, clip in enumerate(clips) if asks(clip)), count))

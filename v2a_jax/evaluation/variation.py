@@ -10,7 +10,7 @@ from v2a_jax.evaluation.bootstrap import estimate, ratio
 from v2a_jax.evaluation.clips import is_timed
 from v2a_jax.evaluation.codec import log_mel_distance
 from v2a_jax.evaluation.examination import Rows, one_figure, pick, shuffled
-from v2a_jax.evaluation.scores import Sampling, Sheet, bootstrap_score
+from v2a_jax.evaluation.scores import Sampling, Sheet, clip_score
 from v2a_jax.evaluation.soundtracks import Soundtracks
 from v2a_jax.evaluation.spectral import mono
 from v2a_jax.evaluation.sync import ON_TIME, onsets
@@ -29,7 +29,7 @@ def add_variations(sheet: Sheet, tracks: Soundtracks, sampling: Sampling) -> Non
             [(log_mel_distance(mono(a), mono(b), tracks.sample_rate), 1.0) for a, b in pairs]
         )
 
-    score = bootstrap_score(
+    score = clip_score(
         distances(positions),
         lower_bound=0.0,
         upper_bound=estimate(distances(shuffled(positions, tracks)), ratio),
