@@ -155,11 +155,6 @@ def replicated(x: Array) -> Array:
     return jax.sharding.reshard(x, PartitionSpec()) if in_mesh() else x
 
 
-def batch_split(x: Array) -> Array:
-    """The array with its first dimension split as a batch is."""
-    return jax.sharding.reshard(x, spec(("batch",))) if in_mesh() else x
-
-
 def reshape_rows(x: Array, shape: Sequence[int]) -> Array:
     """`x` in a new shape whose first axis holds the same rows, split as before."""
     if math.prod(shape) != x.size:  # lax.reshape does not look

@@ -19,7 +19,14 @@ from v2a_jax.config import build
 from v2a_jax.errors import UserError
 from v2a_jax.models.system import System
 from v2a_jax.models.tokenizer import Tokenizer
-from v2a_jax.sampling.bundle import DTYPES, PARTS, PROVENANCE, is_bundle, save_bundle
+from v2a_jax.sampling.bundle import (
+    DTYPES,
+    PARTS,
+    check_replaceable,
+    is_bundle,
+    read_provenance,
+    save_bundle,
+)
 from v2a_jax.sampling.card import model_card
 from v2a_jax.sampling.quality import Clean, QualityConfig, measure
 from v2a_jax.training.earlier import TRAINED_BY, load_parts
@@ -41,6 +48,7 @@ def run(argv: list[str]) -> None:
     no_more(argv)
     if WORKDIR.value is None or OUT.value is None:
         raise UserError("export needs --workdir=DIR and --out=BUNDLE")
+    check_replaceable(pathlib.Path(OUT.value))
     scores = _scores(pathlib.Path(SCORES.value)) if SCORES.value is not None else ""
     export(pathlib.Path(WORKDIR.value), pathlib.Path(OUT.value), DTYPE.value, scores)
     print(f"bundle: {OUT.value}")
@@ -119,8 +127,7 @@ def _videos(config: ConfigDict, count: int, frames: int) -> Iterator[np.ndarray]
 def _config(place: pathlib.Path, stage: str) -> dict[str, Any]:
     """The config with which a stage was trained, in this folder or before it was a bundle."""
     if is_bundle(place):
-        stages = json.loads((place / PROVENANCE).read_text()).get("stages", {})
-        return stages.get(stage, {})
+        return read_provenance(place).get("stages", {}).get(stage, {})
     if not (config := read_config(place / stage)):
         raise UserError(f"stage '{stage}' was not trained in {place}: no {stage}/config.json")
     return config

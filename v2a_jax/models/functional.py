@@ -49,11 +49,6 @@ def flatten(tree: object) -> dict[str, Array]:
     return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
-def shapes_by_path(tree: Params) -> dict[str, tuple[int, ...]]:
-    """Shapes of the leaves by path: what two trees of weights are compared by."""
-    return {path: tuple(leaf.shape) for path, leaf in flatten(tree).items()}
-
-
 def count(params: Params) -> int:
     """Number of scalars in a tree of arrays or shapes."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -65,8 +65,9 @@ def save_bundle(
 
     `dtype`, one of `DTYPES`, is what weights are stored in.
     """
-    _check_replaceable(directory)
+    check_replaceable(directory)
     draft = directory.with_name(f".{directory.name}.{os.getpid()}")
+    aside = draft.with_suffix(".old")
     try:
         draft.mkdir(parents=True)
         ocp.save_pytree(draft.absolute() / WEIGHTS, cast(weights, dtype))
@@ -77,14 +78,16 @@ def save_bundle(
             (draft / CLEAN).write_bytes(clean.to_bytes())
         content = {"format": FORMAT, "dtype": dtype, "config": config}
         (draft / CONFIG).write_text(json.dumps(content, indent=2, sort_keys=True))
-        shutil.rmtree(directory, ignore_errors=True)
+        if directory.exists():
+            directory.rename(aside)
         draft.rename(directory)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        for folder in (draft, aside):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _check_replaceable(directory: pathlib.Path) -> None:
-    """Only a bundle or an empty folder may be replaced."""
+def check_replaceable(directory: pathlib.Path) -> None:
+    """UserError for what is neither a bundle nor an empty folder: nothing else is replaced."""
     if not directory.exists() or is_bundle(directory):
         return
     if not directory.is_dir() or any(directory.iterdir()):
@@ -96,6 +99,17 @@ def is_bundle(folder: pathlib.Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
+def read_provenance(folder: pathlib.Path) -> dict[str, Any]:
+    """What a bundle says that it was made of; UserError for damage."""
+    try:
+        told = json.loads((folder / PROVENANCE).read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"bundle {folder} is damaged: {error}") from error
+    if not isinstance(told, dict):
+        raise UserError(f"bundle {folder} is damaged: its {PROVENANCE} is no JSON object")
+    return told
+
+
 def load_bundle(directory: str | os.PathLike) -> Bundle:
     """The bundle in a folder; UserError with a line for whatever is wrong with it."""
     folder = pathlib.Path(directory)
@@ -103,7 +117,6 @@ def load_bundle(directory: str | os.PathLike) -> Bundle:
         raise UserError(f"{folder} is not a bundle: it has no {CONFIG}")
     try:
         content = json.loads((folder / CONFIG).read_text())
-        provenance = json.loads((folder / PROVENANCE).read_text())
         tokenizer = Tokenizer((folder / TOKENIZER).read_bytes())
         measured = (folder / CLEAN).is_file()
         clean = Clean.from_bytes((folder / CLEAN).read_bytes()) if measured else None
@@ -124,7 +137,7 @@ def load_bundle(directory: str | os.PathLike) -> Bundle:
         system=system,
         weights=_load_weights(folder, system, content["dtype"]),
         tokenizer=tokenizer,
-        provenance=provenance,
+        provenance=read_provenance(folder),
         clean=clean,
         digest=folder_digest(folder),
     )

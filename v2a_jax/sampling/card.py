@@ -29,7 +29,7 @@ def model_card(
         if "run" in stage
     )
     origins = "\n".join(
-        f"- {name}: {_origin(stage.get('provenance', {}))}{_tuned(name, stage)}"
+        f"- {name}: {_origin(stage.get('provenance', {}))}{_before(stage)}{_tuned(name, stage)}"
         for name, stage in provenance["stages"].items()
     )
     return f"""# Model card
@@ -95,6 +95,14 @@ def _origin(told: Mapping[str, Any]) -> str:
     )
 
 
+def _before(stage: Mapping[str, Any]) -> str:
+    """What earlier starts of the run read, where that was not the same."""
+    return "".join(
+        f"; until step {told['until_step']}: {_origin(told)}"
+        for told in stage.get("read_before", [])
+    )
+
+
 def _tuned(name: str, stage: Mapping[str, Any]) -> str:
     """What a stage began with and what that had read, in turn; nothing for a random start."""
     if not (base := stage.get("base")):
@@ -102,6 +110,6 @@ def _tuned(name: str, stage: Mapping[str, Any]) -> str:
     rank = stage["lora"]["rank"]
     how = f"factors of rank {rank} tuned on" if rank else "all weights tuned from"
     before = base["trained"].get("stages", {}).get(name, {})
-    read = f"{_origin(before.get('provenance', {}))}{_tuned(name, before)}"
+    read = f"{_origin(before.get('provenance', {}))}{_before(before)}{_tuned(name, before)}"
     place = pathlib.PurePath(base["weights"]).name
     return f"; {how} weights {base['sha256'][:16]} of {place}, made of: {read}"

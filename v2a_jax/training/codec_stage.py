@@ -23,6 +23,7 @@ from v2a_jax.models.discriminators import (
 )
 from v2a_jax.models.functional import Functional, cast
 from v2a_jax.models.system import System
+from v2a_jax.training import present
 from v2a_jax.training.decay import decay_kernels
 from v2a_jax.types import Array, Batch, Params
 
@@ -31,7 +32,7 @@ STATISTICS = ("latent_mean", "latent_square")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CodecLossConfig:
-    """Weights of the terms; what has weight 0 is left out altogether.
+    """Weights of the terms; with none on waveforms, no waveform is made.
 
     `spectrum` compares magnitudes before there is a waveform, and so needs no phase; `mel`, `stft`
     and `phase` compare waveforms; `adversarial` trains the discriminators.
@@ -102,28 +103,32 @@ class CodecStage:
     ) -> tuple[Array, dict[str, Array]]:
         """Weighted sum of the terms over the examples that have audio."""
         del frozen
-        audio = jnp.where(batch.has_audio[:, None, None], batch.audio, 0)
+        there_B = batch.has_audio
+        audio = jnp.where(there_B[:, None, None], batch.audio, 0)
         codec = cast(params["codec"], self.dtype)
         mean, log_variance = self.system.codec.apply(codec, audio, method="encode")
         noise = jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(keys)
         z_BTL = mean + jnp.exp(log_variance / 2) * noise
-        terms = {"kl": 0.5 * jnp.mean(mean**2 + jnp.exp(log_variance) - 1 - log_variance)}
+        divergence = mean**2 + jnp.exp(log_variance) - 1 - log_variance
+        terms = {"kl": 0.5 * present.mean(divergence, there_B)}
         if self.weights.spectrum:
-            terms["spectrum"] = self._spectrum_distance(codec, audio, z_BTL)
+            terms["spectrum"] = self._spectrum_distance(codec, audio, z_BTL, there_B)
         if self._hears:
             decoded = self.system.codec.apply(codec, z_BTL, method="decode")
             audio = audio[:, : decoded.shape[1]]
-            terms |= self.distances(audio, decoded)
+            # Silence that is not there tells the discriminators nothing: it is true and made alike.
+            decoded = jnp.where(there_B[:, None, None], decoded, audio)
+            terms |= self.distances(audio, decoded, there_B)
         total = sum(getattr(self.weights, name) * value for name, value in terms.items())
-        moments = self._statistics_loss(params["codec"], jax.lax.stop_gradient(mean))
+        moments = self._statistics_loss(params["codec"], jax.lax.stop_gradient(mean), there_B)
         total += moments - jax.lax.stop_gradient(moments)  # a gradient, and no part of the loss
         if self.judges:
             adversarial, more = self._adversarial(params["discriminators"], audio, decoded)
             total, terms = total + adversarial, terms | more
         return total, terms
 
-    def distances(self, audio_BNC: Array, decoded_BNC: Array) -> dict[str, Array]:
-        """`mel`, `stft` (log magnitude) and `phase` (compressed complex) distances."""
+    def distances(self, audio_BNC: Array, decoded_BNC: Array, there_B: Array) -> dict[str, Array]:
+        """`mel`, `stft` (log magnitude) and `phase` (compressed complex) of what is there."""
         w = self.weights
         channels = zip(*(jnp.unstack(x, axis=2) for x in (audio_BNC, decoded_BNC)), strict=True)
         mel = stft = phase = 0.0
@@ -133,27 +138,31 @@ class CodecStage:
                 a, b = (spectral.stft(x, window, window // 4) for x in (true, made))
                 size_a, size_b = spectral.magnitude(a), spectral.magnitude(b)
                 mel_a, mel_b = (spectral.log_mel(x, rate, bands, w.floor) for x in (size_a, size_b))
-                mel += jnp.mean(jnp.abs(mel_a - mel_b)) / count
+                mel += present.mean(jnp.abs(mel_a - mel_b), there_B) / count
                 logs = (jnp.log(x + w.floor) for x in (size_a, size_b))
-                stft += jnp.mean(jnp.abs(jnp.subtract(*logs))) / count
+                stft += present.mean(jnp.abs(jnp.subtract(*logs)), there_B) / count
                 gain = (size_a + w.floor) ** -0.7
-                phase += jnp.mean(spectral.magnitude((a - b) * gain)) / count
+                phase += present.mean(spectral.magnitude((a - b) * gain), there_B) / count
         return {"mel": mel, "stft": stft, "phase": phase}
 
-    def _spectrum_distance(self, codec: Params, audio_BNC: Array, z_BTL: Array) -> Array:
+    def _spectrum_distance(
+        self, codec: Params, audio_BNC: Array, z_BTL: Array, there_B: Array
+    ) -> Array:
         """Of log magnitudes: absolute, for sharp lines, and squared, for few of them are heard and
         the median is silence."""
         made, _ = self.system.codec.apply(codec, z_BTL, method="decode_spectrum")
         true = self.system.codec.apply(codec, audio_BNC, method="encode_spectrum")
         apart = made - true[:, :, : made.shape[2]]
-        return jnp.mean(jnp.abs(apart) + apart**2 / 2)
+        return present.mean(jnp.abs(apart) + apart**2 / 2, there_B)
 
-    def _statistics_loss(self, codec: Params, mean_BTL: Array) -> Array:
-        targets = mean_BTL.mean(axis=(0, 1)), (mean_BTL**2).mean(axis=(0, 1))
-        return sum(
+    def _statistics_loss(self, codec: Params, mean_BTL: Array, there_B: Array) -> Array:
+        moments = (x_BTL.mean(axis=1) for x_BTL in (mean_BTL, mean_BTL**2))
+        targets = [present.mean_of_examples(x_BL, there_B) for x_BL in moments]
+        loss = sum(
             jnp.sum((codec[name] - target) ** 2) / 2
             for name, target in zip(STATISTICS, targets, strict=True)
         )
+        return jnp.where(there_B.any(), loss, 0)
 
     def _adversarial(
         self, judges: Params, audio: Array, decoded: Array
@@ -170,8 +179,8 @@ class CodecStage:
         return discriminator + total, terms | {"discriminator": discriminator}
 
     def examples(self, batch: Batch) -> Array:
-        """All."""
-        return jnp.full((), batch.index.shape[0])
+        """Those that have audio."""
+        return batch.has_audio.sum()
 
     def tokens(self, batch: Batch) -> int:
         """Latents."""
@@ -183,7 +192,7 @@ class CodecStage:
     ) -> dict[str, Array]:
         """Distances of the deterministic round trip."""
         decoded = self.samples(params, frozen, batch, keys)["round_trip"]
-        return self.distances(batch.audio[:, : decoded.shape[1]], decoded)
+        return self.distances(batch.audio[:, : decoded.shape[1]], decoded, batch.has_audio)
 
     def samples(
         self, params: Params, frozen: Params, batch: Batch, keys: Array

@@ -21,6 +21,7 @@ from v2a_jax.models.layers import normalize
 from v2a_jax.models.perception import unit
 from v2a_jax.models.system import System
 from v2a_jax.sharding import replicated, reshape_rows
+from v2a_jax.training import present
 from v2a_jax.training.decay import decay_kernels
 from v2a_jax.types import Array, Batch, Params
 
@@ -128,7 +129,7 @@ class PerceptionStage:
         caption_BE = apply(p, "heads", summary_BD, method="embed_text")
         terms = {
             "contrast": contrast,
-            "sound": _mean(sound, both_B),
+            "sound": present.mean(sound, both_B),
             "words": _words(caption_BE, whole_BE, batch, scales[1]),
             "picture": self._picture(p, batch, sync_BFD, semantic_BSD),
         }
@@ -171,14 +172,14 @@ class PerceptionStage:
         held = jnp.repeat(semantic_BSD, step, axis=1)[:, :f]
         made = self._apply(p, "heads", sync_BFD, held, method="predict_picture")
         target = reshape_rows(target, (b, f, side * side * 3))
-        return _mean((made - target) ** 2, batch.has_video)
+        return present.mean((made - target) ** 2, batch.has_video)
 
     def _robust(self, p: Params, batch: Batch, sync_BFD: Array, semantic_BSD: Array) -> Array:
         """Squared distance of degraded tokens to the clean ones, which don't move for it."""
         degraded = self._apply(p, "video", batch.degraded)
         clean = jax.lax.stop_gradient((sync_BFD, semantic_BSD))
         return sum(
-            _mean((normalize(a) - normalize(b)) ** 2, batch.has_video)
+            present.mean((normalize(a) - normalize(b)) ** 2, batch.has_video)
             for a, b in zip(degraded, clean, strict=True)
         )
 
@@ -186,13 +187,6 @@ class PerceptionStage:
 def _present(logits_PQ: Array, weight_Q: Array) -> Array:
     """Logits in which what is absent cannot be chosen."""
     return jnp.where(replicated(weight_Q)[None] > 0, logits_PQ, -1e30)
-
-
-def _mean(x: Array, present_B: Array) -> Array:
-    """Mean over everything of the examples that are present."""
-    weight = present_B.astype(jnp.float32)
-    per_example = x.astype(jnp.float32).mean(axis=tuple(range(1, x.ndim)))
-    return jnp.sum(weight * per_example) / jnp.maximum(weight.sum(), 1)
 
 
 def _words(caption_BE: Array, whole_BE: Array, batch: Batch, scale: Array) -> Array:

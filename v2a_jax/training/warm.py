@@ -6,7 +6,6 @@ name matches a pattern of the config; then the stage's own random weights stay, 
 
 import dataclasses
 import fnmatch
-import json
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,7 +18,7 @@ from v2a_jax.config import build, require
 from v2a_jax.errors import UserError
 from v2a_jax.leaves import differences, listed
 from v2a_jax.models.functional import flatten
-from v2a_jax.sampling.bundle import PROVENANCE, is_bundle
+from v2a_jax.sampling.bundle import is_bundle, read_provenance
 from v2a_jax.sharding import param_shardings
 from v2a_jax.training.earlier import has_weights, placed, stage_weights, weights_sha256
 from v2a_jax.training.lora import BASE, LoraConfig, LoraStage
@@ -149,7 +148,7 @@ def _statement(place: str, stage: str, weights: Mapping[str, np.ndarray]) -> dic
     """What a run keeps of the weights it began with, and of what made them: JSON values."""
     folder = pathlib.Path(place)
     if is_bundle(folder):
-        trained = json.loads((folder / PROVENANCE).read_text())
+        trained = read_provenance(folder)
     else:
         trained = {"stages": {stage: read_config(folder / stage)}}
     return {

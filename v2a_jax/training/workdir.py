@@ -13,7 +13,8 @@ from v2a_jax.errors import UserError
 
 CONFIG = "config.json"
 # Fields, or whole sections, that may change when a run resumes: they alter neither the model, the
-# data nor the order of the examples, but for clips that are withdrawn or found damaged at any time.
+# data nor the order of the examples, but for clips that are withdrawn or found damaged at any time;
+# what was read until then is kept.
 MAY_CHANGE = (
     "run.steps",
     "run.accumulate",
@@ -26,6 +27,7 @@ MAY_CHANGE = (
     "run.compile_seconds",
     "run.peer_seconds",
     "run.compile_cache",
+    "model.stack",
     "checkpoint",
     "optimizer",
     "mesh",
@@ -34,7 +36,9 @@ MAY_CHANGE = (
     "data.loader.prefetch",
     "sampler",
     "watermark",
+    "evaluation",
     "provenance",
+    "read_before",
     "base.trained",
 )
 
@@ -59,10 +63,15 @@ def held(workdir: pathlib.Path) -> Iterator[None]:
 
 
 def bind_config(workdir: pathlib.Path, config: Mapping[str, Any], started: bool) -> None:
-    """Writes `config.json`; once training has started, UserError lists fields that now differ."""
+    """Writes `config.json`; once training has started, UserError lists fields that now differ.
+
+    Where other records are read than at the start before, `read_before` lists what was until then.
+    """
     path = workdir / CONFIG
     if started and path.exists():
-        old, new = fields(read_config(workdir)), fields(json.loads(json.dumps(config)))
+        before = read_config(workdir)
+        config = {**config, "read_before": _read_before(workdir, before, config)}
+        old, new = fields(before), fields(json.loads(json.dumps(config)))
         changes = [
             f"{name} {old.get(name)} -> {new.get(name)}"
             for name in sorted(old.keys() | new.keys())
@@ -80,15 +89,34 @@ def bind_config(workdir: pathlib.Path, config: Mapping[str, Any], started: bool)
     temporary.replace(path)
 
 
+def _read_before(
+    workdir: pathlib.Path, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """What was read by the starts before, each until the step it came to at most."""
+    told = old.get("read_before", [])
+    if "provenance" not in old or old["provenance"] == new.get("provenance"):
+        return told
+    return [*told, {"until_step": max(_steps(workdir)), **old["provenance"]}]
+
+
+def _steps(workdir: pathlib.Path) -> list[int]:
+    """Those of the checkpoints."""
+    names = [path.name for path in (workdir / "checkpoints").glob("*")]
+    return [int(name) for name in names if name.isdigit()]
+
+
 def started(workdir: pathlib.Path) -> bool:
     """Whether a run in this folder has a checkpoint to go on from."""
-    return any(path.name.isdigit() for path in (workdir / "checkpoints").glob("*"))
+    return bool(_steps(workdir))
 
 
 def read_config(workdir: pathlib.Path) -> dict[str, Any]:
-    """What the folder of a run is bound to; empty when that was not written."""
+    """What the folder of a run is bound to; empty when not written; UserError when damaged."""
     path = workdir / CONFIG
-    return json.loads(path.read_text()) if path.is_file() else {}
+    try:
+        return json.loads(path.read_text()) if path.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged: {error}") from error
 
 
 def fields(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
