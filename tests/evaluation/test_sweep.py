@@ -62,7 +62,11 @@ def test_kept_is_the_area_under_the_curve(swept):
         for score, v in zip(swept.scores["onset_f1_50ms"], (0.8, 0.8, 0.0), strict=True)
     ]
     changed = dataclasses.replace(swept, scores={"one": tuple(line)})
-    assert changed.kept("one") == pytest.approx(0.75)
+    assert changed.kept() == {"one": pytest.approx(0.75)}
+    nothing = [dataclasses.replace(score, value=0.0) for score in line]
+    assert dataclasses.replace(changed, scores={"one": tuple(nothing)}).kept() == {}
+    assert dataclasses.replace(changed, name="text_scale").kept() == {}
+    assert dataclasses.replace(changed, values=(10.0, 40.0, 80.0)).kept() == {}
 
 
 def test_files_are_written(swept, tmp_path):
@@ -70,6 +74,7 @@ def test_files_are_written(swept, tmp_path):
     stored = json.loads((tmp_path / "sweep.json").read_text())
     assert stored["values"] == [0.0, 40.0, 80.0]
     assert len(stored["scores"]["onset_f1_50ms"]) == 3
+    assert 0 < stored["kept"]["onset_f1_50ms"] < 1
     draw(swept, tmp_path / "sweep.png")
     assert (tmp_path / "sweep.png").read_bytes()[:4] == b"\x89PNG"
 

@@ -48,18 +48,24 @@ class Sweep:
     values: tuple[float, ...]
     scores: Mapping[str, tuple[Score, ...]]
 
-    def kept(self, score: str) -> float:
-        """Mean over the values of what is left of the first one's score."""
-        shares = np.array([each.value for each in self.scores[score]]) / self.scores[score][0].value
+    def kept(self) -> dict[str, float]:
+        """Of damage from 0 on: the mean share of each score without damage that is left with it."""
+        if self.name in SETTINGS or self.values[0] != 0:
+            return {}
+        lines = {name: [each.value for each in line] for name, line in self.scores.items()}
         span = self.values[-1] - self.values[0]
-        return float(trapezoid(shares, self.values) / span)
+        return {
+            name: float(trapezoid(np.divide(line, line[0]), self.values) / span)
+            for name, line in lines.items()
+            if line[0]
+        }
 
     def write(self, path: Path) -> None:
         """JSON of all scores."""
         scores = {
             name: [dataclasses.asdict(each) for each in line] for name, line in self.scores.items()
         }
-        whole = {"name": self.name, "values": self.values, "scores": scores}
+        whole = {"name": self.name, "values": self.values, "scores": scores, "kept": self.kept()}
         path.write_text(json.dumps(whole, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
