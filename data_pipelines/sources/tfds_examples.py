@@ -7,6 +7,8 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from v2a_jax.errors import UserError
 
 SCHEME = "tfds://"
@@ -69,8 +71,9 @@ class Examples:
         example = {name: value for name, value in stored.items() if name not in HEAVY}
         for name, value in example.items():
             to_name = getattr(self._features[name], "int2str", None)
-            if to_name is not None:
-                example[name] = to_name(int(value))
+            if to_name is not None:  # of a class, or of a sequence of them
+                names = [to_name(int(one)) for one in np.ravel(value)]
+                example[name] = names if np.ndim(value) else names[0]
         return example
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from data_pipelines.sources.clip import Found, Request, Rights, SourceClip
-from data_pipelines.sources.tables import bad_row
+from data_pipelines.sources.tables import BAD_ROW, bad_row
 from data_pipelines.sources.tfds_examples import Examples, address, version_folder
 from v2a_jax.errors import UserError
 
@@ -32,7 +32,7 @@ def read(request: Request) -> Iterator[Found]:
         for index in range(len(examples)):
             try:
                 yield _clip(request.argument, examples, index)
-            except (ValueError, KeyError, TypeError) as error:
+            except BAD_ROW as error:
                 yield bad_row(address(folder, split, index), error)
 
 
@@ -53,9 +53,12 @@ def _clip(name: str, examples: Examples, index: int) -> SourceClip:
 
 def _rights(example: dict[str, Any]) -> Rights:
     """What a record of ours tells of its licence; another dataset's examples tell nothing."""
-    told = json.loads(_text(example.get("annotations", "{}")))
-    licence = str(told.get("meta", {}).get("licence", ""))
-    evidence = told.get("provenance", "") if licence == "procedural" else ""
+    try:
+        told = json.loads(_text(example["annotations"]))
+        licence, provenance = told["meta"]["licence"], told["provenance"]
+    except BAD_ROW:
+        return Rights()
+    evidence = provenance if licence == "procedural" else ""
     return Rights(licence=licence, evidence=evidence, consent="contract" if evidence else "none")
 
 
