@@ -185,16 +185,21 @@ def fill(
 
 
 def read_description(directory: str | os.PathLike) -> dict[str, Any]:
-    """The contents of `dataset.json`; UserError when there is none or it is of another version."""
+    """The contents of `dataset.json`; UserError when there is none or it is of another version.
+
+    Its `shards` and `count` are whole numbers.
+    """
     path = Path(directory) / DESCRIPTION
     try:
         description = json.loads(path.read_text())
-        version = description["schema_version"]
+        version, *numbers = (description[name] for name in ("schema_version", "shards", "count"))
+        if not all(isinstance(number, int) for number in numbers):
+            raise ValueError("shards and count are whole numbers")
     except OSError as error:
         raise UserError(
             f"{directory}: no dataset there ({DESCRIPTION}: {error.strerror})"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: damaged ({error})") from error
     if version not in schema.READABLE:
         raise UserError(f"{path}: schema version {version}; this is {schema.SCHEMA_VERSION}")
@@ -208,7 +213,7 @@ class RecordSource:
         """Opens `directory`; UserError when it is missing, incomplete or damaged."""
         self.directory = os.fspath(directory)
         self.description = read_description(directory)
-        shards = int(self.description["shards"])
+        shards = self.description["shards"]
         paths = [str(shard_path(Path(directory), shard, shards)) for shard in range(shards)]
         missing = [path for path in paths if not Path(path).is_file()]
         if missing:

@@ -94,7 +94,7 @@ class Plan:
             yield Dropped(**json.loads(told))
 
     def _ask(self, query: str, *values: Any) -> Iterator[tuple]:
-        base = sqlite3.connect(f"file:{self._path.absolute()}?mode=ro", uri=True)
+        base = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)
         try:
             yield from base.execute(query, values)
         except sqlite3.Error as error:

@@ -68,12 +68,12 @@ def ledger_path(place: str | os.PathLike) -> Path:
 
 def read(path: Path) -> Iterator[Row]:
     """Rows in order, old ones of an asset too; UserError with file and line for a damaged one."""
-    with open(path, encoding="utf-8") as file:
+    with open(path, "rb") as file:  # so that bytes that are no text are of one line
         for number, line in enumerate(file, 1):
             try:
                 row = json.loads(line)
                 missing = [name for name in REQUIRED if name not in row]
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, RecursionError) as error:
                 raise UserError(f"{path}:{number}: damaged ({error})") from error
             if missing:
                 raise UserError(f"{path}:{number}: no '{missing[0]}'")

@@ -81,6 +81,9 @@ def test_damage_is_told_with_its_line(path):
     path.write_text(path.read_text() + '{"asset_id": "x"}\n')
     with pytest.raises(UserError, match=r"ledger\.jsonl:4: no 'provenance_id'"):
         list(ledger.read(path))
+    path.write_bytes(path.read_bytes().replace(b"test/b", b"test/\xff"))
+    with pytest.raises(UserError, match=r"ledger\.jsonl:2: damaged"):
+        list(ledger.read(path))
 
 
 def test_licences_are_recognised():

@@ -87,6 +87,12 @@ def test_the_result_is_the_same_whatever_the_workers(many, prepared, tmp_path):
     assert not list(tmp_path.glob(".out*"))
 
 
+@pytest.mark.parametrize("name", ["take#2", "what?mode=rw", "100%41", "a b"])
+def test_a_folder_may_have_any_name(corpus, prepared, tmp_path, name):
+    prepared(corpus("folder"), tmp_path / name)
+    assert len(RecordSource(tmp_path / name)) and not list(tmp_path.glob(".*"))
+
+
 def test_the_table_and_the_list_tell_every_drop(many, prepared, tmp_path):
     stages = {
         stage["stage"]: stage

@@ -97,6 +97,16 @@ def test_missing_and_damaged_datasets_are_named(dataset, tmp_path):
         RecordSource(dataset)
 
 
+@pytest.mark.parametrize("name", ["shards", "count"])
+@pytest.mark.parametrize("told", [None, "3", 1.5])
+def test_a_description_without_its_numbers_is_damaged(dataset, name, told):
+    description = json.loads((dataset / DESCRIPTION).read_text())
+    for wrong in (description | {name: told}, {k: v for k, v in description.items() if k != name}):
+        (dataset / DESCRIPTION).write_text(json.dumps(wrong))
+        with pytest.raises(UserError, match=f"{DESCRIPTION}: damaged"):
+            RecordSource(dataset)
+
+
 def test_a_flipped_bit_is_reported_or_harmless(dataset):
     shard = sorted(dataset.glob("*.array_record"))[0]
     data = shard.read_bytes()
