@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 from configs import base
 
 SECONDS = 4.0
-STEPS = dict(codec=4000, perception=3000, diffusion=20_000)
-BATCH = dict(codec=24, perception=16, diffusion=32)
+STEPS = dict(codec=4000, perception=2500, diffusion=12_000)
+BATCH = dict(codec=24, perception=16, diffusion=16)
 RATE = dict(codec=2e-3, perception=1.5e-3, diffusion=1e-3)
 
 
@@ -42,7 +42,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             ),
             text=dict(vocabulary=800, length=48, width=160, heads=5, blocks=2),
             perception=dict(embedding=128, width=160, blocks=2, picture=16),
-            dit=dict(width=256, heads=8, joint_blocks=2, audio_blocks=5),
+            dit=dict(width=192, heads=6, joint_blocks=2, audio_blocks=5),
         ),
         codec_loss=dict(spectrum=1.0, mel=0.0, stft=0.0, phase=0.0),
         perception_loss=dict(contrast=0.5, robust=0.5),
