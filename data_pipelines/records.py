@@ -26,15 +26,21 @@ WRITER_OPTIONS = "group_size:1,zstd:1"
 _READER_OPTIONS = {"index_storage_option": "in_memory"}
 
 
+def check_new(directory: str | os.PathLike) -> None:
+    """UserError when something is there that is not an empty folder."""
+    place = Path(directory)
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise UserError(f"{directory}: exists already and is not an empty folder")
+
+
 @contextlib.contextmanager
 def staged(directory: str | os.PathLike) -> Iterator[Path]:
     """A temporary folder that becomes `directory` on success and vanishes on any failure.
 
     UserError when `directory` is not a new or empty folder, or cannot be written.
     """
+    check_new(directory)
     target = Path(directory).absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{directory}: exists already and is not an empty folder")
     try:
         made = _make_parents(target)
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))

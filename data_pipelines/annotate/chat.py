@@ -46,7 +46,7 @@ class Service:
     """How an endpoint is asked; no answer depends on it.
 
     requests_a_minute  of all workers together; each takes its share
-    workers            processes that ask
+    workers            processes that ask, or the most there may be
     timeout            seconds for one answer
     attempts           of one request, before it is given up
     backoff            seconds before the second attempt; each later wait is twice as long

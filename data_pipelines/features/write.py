@@ -24,7 +24,6 @@ from data_pipelines.loader import Numbered, Source, read_ahead
 from data_pipelines.prepare.shard import Note, note_path, read_note, to_disk
 from data_pipelines.provenance.allowed import INDEX
 from data_pipelines.provenance.ledger import LEDGER
-from v2a_jax.errors import UserError
 from v2a_jax.media.files import atomic_output
 from v2a_jax.training.workdir import bind_config, held
 
@@ -55,8 +54,7 @@ class StoreWriter:
         clip cannot be read.
         """
         out = out.absolute()
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UserError(f"{out}: exists already and is not an empty folder")
+        records.check_new(out)
         folder = out.with_name(f".{out.name}.encode")
         # Rows of another batch shape may differ in their last bits.
         form = {"shard_clips": self.shard_clips, "batch": self.encoder.size}

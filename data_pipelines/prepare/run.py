@@ -9,7 +9,7 @@ import dataclasses
 import fcntl
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from v2a_jax.media.files import atomic_output
 DATA = "data"
 ANSWERS = "answers"
 DROPPED, UNTOLD, RETENTION = "dropped.jsonl", "untold.jsonl", "retention.json"
-Runner = Callable[[Callable[[int], int], Iterable[int]], Iterator[int]]
+Runner = Callable[[Callable[[int], int], Sequence[int]], Iterator[int]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,33 +102,42 @@ def prepare(
     """
     validate(config)
     out, corpus = out.absolute(), corpus.absolute()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"{out}: exists already and is not an empty folder")
+    records.check_new(out)
     folder = out.with_name(f".{out.name}.prepare")
-    annotators = make_annotators(config, service, folder / ANSWERS)
+    make_annotators(config, service, folder / ANSWERS)  # refused before a long list is read
     with _held(folder):
         plan = _planned(corpus, folder, config)
+        sizes = plan.sizes()
+        todo = [k for k in range(len(sizes)) if not note_path(folder, k).is_file()]
+        service = _shared(service, len(todo))
         make = ShardMaker(
             folder=folder,
             data=folder / DATA,
             config=config,
-            annotators=annotators,
-            shards=len(plan.sizes()),
+            annotators=make_annotators(config, service, folder / ANSWERS),
+            shards=len(sizes),
             root=str(corpus.media_folder),
             withdrawn=_withdrawn(corpus),
         )
         make.data.mkdir(exist_ok=True)
-        _make_shards(make, plan.sizes(), run, progress)
+        _make_shards(make, todo, sizes, run, progress)
         return _publish(plan, make, out)
 
 
-def _make_shards(make: ShardMaker, sizes: list[int], run: Runner, progress: bool) -> None:
-    """Makes the shards that have no note yet."""
-    todo = [k for k in range(len(sizes)) if not note_path(make.folder, k).is_file()]
+def _make_shards(
+    make: ShardMaker, todo: Sequence[int], sizes: Sequence[int], run: Runner, progress: bool
+) -> None:
     done = sum(sizes) - sum(sizes[shard] for shard in todo)
     with tqdm.tqdm(total=sum(sizes), initial=done, unit="clip", disable=not progress) as bar:
         for shard in run(make, todo):
             bar.update(sizes[shard])
+
+
+def _shared(service: Service | None, shards: int) -> Service | None:
+    """The same, among no more workers than there are shards to be made: others ask nothing."""
+    if service is None:
+        return None
+    return dataclasses.replace(service, workers=min(service.workers, max(1, shards)))
 
 
 @contextlib.contextmanager

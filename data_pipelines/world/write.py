@@ -1,12 +1,8 @@
 """Writes procedural datasets: worker processes render, this one writes the shards."""
 
-import collections
-import concurrent.futures
 import contextlib
 import dataclasses
-import itertools
 import json
-import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,13 +10,13 @@ from pathlib import Path
 import tqdm
 
 from data_pipelines import records, schema
+from data_pipelines.pool import run_pool
 from data_pipelines.world import playable
 from data_pipelines.world.config import WorldConfig, validate
 from data_pipelines.world.source import WORLD_VERSION, WorldSource
 from v2a_jax.errors import UserError
 
 EVENTS = "events.json"
-_AHEAD = 4  # clips in the making for each worker, so that none waits
 
 
 def write_world(
@@ -43,11 +39,11 @@ def write_world(
     validate(config)
     if shards < 1 or workers < 1:
         raise UserError(f"world: {shards} shards, {workers} workers; there is at least 1 of each")
-    with (
-        records.staged(directory) as staging,
-        contextlib.closing(_Work(config, staging if mp4 else None).all(workers)) as made,
-        tqdm.tqdm(total=config.clips, unit="clip", disable=not progress) as bar,
-    ):
+    with records.staged(directory) as staging, contextlib.ExitStack() as stack:
+        work = _Work(config, staging if mp4 else None)
+        made = run_pool(work, range(config.clips), workers=workers, ordered=True)
+        stack.enter_context(contextlib.closing(made))
+        bar = stack.enter_context(tqdm.tqdm(total=config.clips, unit="clip", disable=not progress))
         entries: dict[str, dict] = {}
         clips = _noting(made, entries, bar)
         world = dataclasses.asdict(config) | {"version": WORLD_VERSION}
@@ -67,30 +63,11 @@ class _Work:
     config: WorldConfig
     playable: Path | None
 
-    def one(self, index: int) -> schema.ClipRecord:
+    def __call__(self, index: int) -> schema.ClipRecord:
         record = WorldSource(self.config)[index]
         if self.playable is not None:
             playable.write_mp4(record, self.playable / _file_name(index))
         return record
-
-    def all(self, workers: int) -> Iterator[schema.ClipRecord]:
-        """Every clip in order, a bounded number ahead."""
-        indices = iter(range(self.config.clips))
-        workers = min(workers, self.config.clips)
-        if workers == 1:
-            yield from map(self.one, indices)
-            return
-        context = multiprocessing.get_context("forkserver")  # a fork of threads may hang
-        context.set_forkserver_preload([__name__])
-        pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=context)
-        try:
-            first = itertools.islice(indices, _AHEAD * workers)
-            pending = collections.deque(pool.submit(self.one, index) for index in first)
-            while pending:
-                yield pending.popleft().result()
-                pending.extend(pool.submit(self.one, i) for i in itertools.islice(indices, 1))
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _file_name(index: int) -> str:

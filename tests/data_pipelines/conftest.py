@@ -7,8 +7,8 @@ import pytest
 import scipy.io.wavfile
 from corpora import CORPORA
 
+from data_pipelines.pool import run_pool
 from data_pipelines.prepare.config import PrepareConfig
-from data_pipelines.prepare.pool import run_pool
 from data_pipelines.prepare.run import Corpus, prepare
 from data_pipelines.world import WorldConfig, WorldSource
 from data_pipelines.world.playable import write_mp4

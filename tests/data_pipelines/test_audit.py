@@ -18,7 +18,7 @@ from data_pipelines.audit.config import AuditConfig, validate
 from data_pipelines.audit.dataset import Dataset
 from data_pipelines.audit.run import CLIPS, PAGE, REPORT, audit, workplace
 from data_pipelines.audit.unprepared import Unprepared
-from data_pipelines.prepare.pool import run_pool
+from data_pipelines.pool import run_pool
 from data_pipelines.prepare.run import Corpus
 from data_pipelines.world import WorldConfig, WorldSource
 from v2a_jax.errors import UserError

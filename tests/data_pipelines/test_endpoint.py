@@ -223,6 +223,13 @@ def test_requests_keep_their_pace_and_workers_share_it(server):
     assert (np.subtract(server.times, began) > [0.19, 0.39, 0.59]).all()
 
 
+def test_only_workers_that_have_a_shard_share_the_pace(asked, server, tmp_path):
+    """A million of them would take two minutes for each of the eight requests."""
+    began = time.monotonic()
+    asked(service=service(requests_a_minute=5e5, workers=10**6), shard_clips=4)
+    assert len(server.bodies) == 8 and time.monotonic() - began < 60
+
+
 def test_an_annotator_goes_to_another_process_without_the_key(annotator):
     data = pickle.dumps(annotator)
     assert SECRET.encode() not in data

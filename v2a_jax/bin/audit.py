@@ -20,8 +20,8 @@ from data_pipelines.audit.dataset import Dataset
 from data_pipelines.audit.run import PAGE, audit, workplace
 from data_pipelines.audit.subjects import Collection
 from data_pipelines.audit.unprepared import Unprepared
+from data_pipelines.pool import run_pool
 from data_pipelines.prepare.config import PrepareConfig
-from data_pipelines.prepare.pool import run_pool
 from data_pipelines.prepare.run import Corpus
 from data_pipelines.provenance.policy import POLICIES
 from data_pipelines.records import RecordSource

@@ -19,8 +19,8 @@ from absl import flags
 from configs.base import ENDPOINT, PREPARE
 from data_pipelines import sources
 from data_pipelines.annotate.chat import Service
+from data_pipelines.pool import run_pool
 from data_pipelines.prepare.config import ANNOTATORS, BOUNDARIES, PrepareConfig
-from data_pipelines.prepare.pool import run_pool
 from data_pipelines.prepare.retention import as_text
 from data_pipelines.prepare.run import DROPPED, UNTOLD, Corpus, Runner, prepare
 from data_pipelines.provenance.ledger import ledger_path
@@ -66,6 +66,7 @@ _CONSENT = flags.DEFINE_enum(
 )
 _SHARD_CLIPS = flags.DEFINE_integer("shard_clips", PREPARE["shard_clips"], "clips in one shard")
 _WORKERS = flags.DEFINE_integer("workers", os.cpu_count(), "processes that decode")
+_MOST_WORKERS = 10**6  # of Beam: only its own flags tell how many shards are made at once
 _ENGINE = flags.DEFINE_enum("engine", "pool", ("pool", "beam"), "what runs the shards")
 
 
@@ -134,9 +135,10 @@ def _config() -> PrepareConfig:
 
 
 def _service() -> Service:
+    known = _ENGINE.value == "pool" or _WORKERS.present
     return Service(
         requests_a_minute=_RATE.value,
-        workers=_WORKERS.value,
+        workers=_WORKERS.value if known else _MOST_WORKERS,
         timeout=_TIMEOUT.value,
         attempts=ENDPOINT["attempts"],
         backoff=ENDPOINT["backoff"],

@@ -1,7 +1,13 @@
 """Written datasets hold exactly the clips of their config, playable on the same clock."""
 
+import contextlib
 import json
 import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
 
 import av
 import numpy as np
@@ -14,6 +20,9 @@ from data_pipelines.world.write import write_world
 from v2a_jax.bin import world
 from v2a_jax.bin.main import launch
 from v2a_jax.errors import UserError
+
+GUARD = 120.0  # seconds; only against hanging
+FAMILY = 4  # two workers, what forks them, and what keeps count of shared things
 
 
 def write(config, directory, **changes):
@@ -70,6 +79,43 @@ def test_a_full_disk_leaves_nothing(world_config, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="No space left"):
         write(world_config(), tmp_path / "new" / "data", mp4=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def workers_of(pid):
+    """Processes below one, by /proc."""
+    try:
+        told = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [below for child in told for below in (int(child), *workers_of(child))]
+
+
+def is_alive(pid):
+    try:
+        return ") Z" not in pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+
+
+def test_killed_it_leaves_no_workers(tmp_path):
+    arguments = [f"--out={tmp_path / 'data'}", "--clips=100000", "--workers=2", "--size=32"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "v2a_jax.bin.world", *arguments],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        until = time.monotonic() + GUARD
+        while len(left := workers_of(process.pid)) < FAMILY and time.monotonic() < until:
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        while any(map(is_alive, left)) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert len(left) == FAMILY and not any(map(is_alive, left))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def command(*arguments):
