@@ -33,14 +33,9 @@ from v2a_jax.types import Batch
 
 
 def make_writer(
-    config: ConfigDict,
-    workdir: pathlib.Path,
-    *,
-    split: str,
-    shard_clips: int,
-    batch: int,
+    config: ConfigDict, workdir: pathlib.Path, *, shard_clips: int, batch: int
 ) -> StoreWriter:
-    """What encodes the clips of `config.data[split]`, and stores floats as bfloat16.
+    """What encodes the clips of `config.data.train`, and stores floats as bfloat16.
 
     UserError when an earlier stage is missing, or the clips may not be read.
     """
@@ -52,7 +47,7 @@ def make_writer(
     stage = make_stage(config.stage, config, system)
     earlier = earlier_parts(config, workdir, stage.needs, system)
     digests = {part: weights_sha256(weights) for part, weights in earlier.items()}
-    source = open_source(config, split)
+    source = open_source(config, "train")
     tokenizer, settings = tokenizer_for(config, workdir, source), loader_config(config)
     made_by = origin(settings, config.model, digests, tokenizer)
     encoding = Encoding(stage, on_mesh(earlier, system, mesh), mesh, batch)
@@ -69,8 +64,8 @@ def make_writer(
         source=source,
         encoder=encoder,
         shard_clips=shard_clips,
-        told=told | _clips(config, split, source),
-        ledger=_ledger(config, split, source),
+        told=told | _clips(config, source),
+        ledger=_ledger(config, source),
     )
 
 
@@ -91,10 +86,10 @@ def _shapes(stage: DiffusionStage, example: Batch) -> dict[str, list[int]]:
     return {name: list(array.shape[1:]) for name, array in arrays.items()}
 
 
-def _clips(config: ConfigDict, split: str, source: Source) -> dict[str, Any]:
+def _clips(config: ConfigDict, source: Source) -> dict[str, Any]:
     """Which clips are encoded, and what lets them be."""
     told: dict[str, Any] = {"clips": provenance(config, source)}
-    place = config.data[split]
+    place = config.data.train
     if place == WORLD:
         return told | {"world": dataclasses.asdict(source.config) | {"version": WORLD_VERSION}}
     told["clips"]["dataset_sha256"] = file_sha256(pathlib.Path(place, DESCRIPTION))
@@ -102,8 +97,8 @@ def _clips(config: ConfigDict, split: str, source: Source) -> dict[str, Any]:
     return told | {name: described[name] for name in ("world",) if name in described}
 
 
-def _ledger(config: ConfigDict, split: str, source: Source) -> pathlib.Path | None:
+def _ledger(config: ConfigDict, source: Source) -> pathlib.Path | None:
     """The ledger that let the clips be read, where one was asked."""
     if not isinstance(source, AllowedSource):
         return None
-    return ledger_path(config.data.ledger or config.data[split])
+    return ledger_path(config.data.ledger or config.data.train)

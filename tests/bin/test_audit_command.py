@@ -82,6 +82,10 @@ def test_media_are_audited_in_the_form_that_prepare_makes(world, command, tmp_pa
         ("--data=a", "--out=x", "--pictures=-1"),
         ("--data=a", "--out=x", "--policy=all"),
         ("--data=a", "--out=x", "more"),
+        ("--data=a", "--out=x", "--require=audio"),
+        ("--data=a", "--out=x", "--split=train"),
+        ("--data=a", "--out=x", "--media=."),
+        ("--data=a", "--out=x", "--input=."),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(command, monkeypatch, tmp_path, arguments):

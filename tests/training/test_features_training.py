@@ -68,7 +68,7 @@ def stores(workdir, tmp_path_factory):
     """Stores of the same clips by the type of their floats."""
     folder = tmp_path_factory.mktemp("stores")
     # Batches of 3 do not fill shards of 5: the last of each is made up.
-    writer = make_writer(tiny_config(), workdir, split="train", shard_clips=5, batch=3)
+    writer = make_writer(tiny_config(), workdir, shard_clips=5, batch=3)
     for name, dtype in schema.FLOATS.items():
         encoder = dataclasses.replace(writer.encoder, dtype=dtype)
         dataclasses.replace(writer, encoder=encoder).write(folder / name, progress=False)
@@ -175,7 +175,7 @@ def test_bad_requests_are_one_line(workdir, tmp_path):
     def ask(stage="diffusion", folder=workdir, shard_clips=4, batch=2, **changes):
         config = tiny_config(stage)
         config.update_from_flattened_dict(changes)
-        make_writer(config, folder, split="train", shard_clips=shard_clips, batch=batch)
+        make_writer(config, folder, shard_clips=shard_clips, batch=batch)
 
     for words, request in {
         "stage 'codec' takes no features": dict(stage="codec"),

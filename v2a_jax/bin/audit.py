@@ -48,6 +48,9 @@ def run(argv: list[str]) -> int:
         raise UserError("audit needs --out=DIR, and --data=DIR or --source=NAME --input=PATH")
     if _SOURCE.value is not None and _INPUT.value is None:
         raise UserError("audit: --source needs --input=PATH")
+    idle = [one.name for one in (_INPUT, _MEDIA, _SPLIT, _REQUIRE) if one.present]
+    if _SOURCE.value is None and idle:
+        raise UserError(f"audit: --{idle[0]} is of --source; records are read as they are")
     if _WORKERS.value < 1:
         raise UserError("audit: --workers is at least 1")
     config = AuditConfig(**{**AUDIT, "policy": _POLICY.value, "pictures": _PICTURES.value})

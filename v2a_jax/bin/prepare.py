@@ -96,6 +96,9 @@ def _runner(argv: list[str]) -> Runner:
 
 def _corpus() -> Corpus:
     rights = None
+    idle = [one.name for one in (_EVIDENCE, _CONSENT) if one.present]
+    if _LICENCE.value is None and idle:
+        raise UserError(f"prepare: --{idle[0]} needs --licence=NAME")
     if _LICENCE.value is not None:
         if not _EVIDENCE.value:
             raise UserError("prepare: --licence needs --licence_evidence=ADDRESS")
