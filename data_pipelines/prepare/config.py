@@ -87,6 +87,10 @@ def validate(config: PrepareConfig) -> None:
     asks = "endpoint" in config.annotators
     if bool(config.endpoint) != asks or bool(config.endpoint_model) != asks:
         raise UserError("prepare: the annotator endpoint, its address and its model go together")
+    if config.stride * config.fps < 1 - 1e-9:
+        raise UserError(
+            f"prepare: stride is {config.stride}, less than a frame of {1 / config.fps:g} s"
+        )
     if config.min_seconds > config.seconds:
         raise UserError("prepare: min_seconds is over seconds, so that no window would be left")
     check_policy(config.policy)

@@ -49,8 +49,8 @@ def cut(
 
 
 def _on_grid(time: float, config: PrepareConfig) -> float:
-    """The time of the nearest frame."""
-    return round(time * config.fps) / config.fps
+    """The time of the nearest frame, of two as near the later: a step of one never stays."""
+    return math.floor(time * config.fps + 0.5 + _EPSILON) / config.fps
 
 
 def _within(shot: tuple[float, float], config: PrepareConfig) -> Iterator[tuple[float, int]]:

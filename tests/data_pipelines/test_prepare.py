@@ -1,6 +1,7 @@
 """From raw files to records: what is kept, what is dropped and why."""
 
 import dataclasses
+import itertools
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ from corpora import CORPORA
 from tiny_system import tiny_config
 
 from data_pipelines.open import make_loader, open_source, provenance, tokenizer_for
+from data_pipelines.prepare.config import validate
 from data_pipelines.prepare.windows import cut, events_in, useless, words_in
 from data_pipelines.records import RecordSource
 from data_pipelines.sources import Rights, SourceClip
@@ -148,6 +150,22 @@ def test_batches_come_of_it(corpus, prepared, tmp_path):
     batch = next(make_loader(config, source, tokenizer).batches(0))
     assert batch.video.any() and batch.audio.any() and batch.has_video.all()
     assert provenance(config, source)["records"] == len(source)
+
+
+@pytest.mark.parametrize("fps", [1, 3, 7, 10, 25, 30])
+def test_no_window_is_cut_twice(prepare_config, fps):
+    strides = [frames / fps for frames in (1, 1.5, 2, 2.7) if frames / fps >= 0.1]
+    for stride, frame in itertools.product(strides, (0, 0.3, 0.5, 2.5, 3.3)):
+        clip = dataclasses.replace(CLIP, start=frame / fps)
+        config = prepare_config(seconds=2.0, stride=stride, fps=fps)
+        validate(config)
+        starts = [window.start for window in cut(clip, 20.0, config)]
+        assert len(starts) > 1 and (np.diff(starts) > 0.5 / fps).all()
+
+
+def test_a_stride_is_a_frame_at_least(prepare_config):
+    with pytest.raises(UserError, match=r"stride is 0\.1, less than a frame of 0\.25 s"):
+        validate(prepare_config(stride=0.1, fps=4))
 
 
 def test_nothing_left_is_told_with_the_reason_and_leaves_nothing(tmp_path, prepared):
