@@ -79,6 +79,12 @@ def test_every_leaf_that_differs_is_listed(trained):
         warm(trained[0], Other(width=WIDTH + 1), ["model/*"])
 
 
+def test_a_pattern_that_matches_no_weight_is_named(trained):
+    warm(trained[0], TinyStage(), ["model/*"])
+    with pytest.raises(UserError, match=r"init.differ: no weight .* matches 'model/blocks/\*'"):
+        warm(trained[0], TinyStage(), ["model/*", "model/blocks/*"])
+
+
 def test_what_may_differ_stays_random_and_is_told(trained, tmp_path):
     stage = Other(width=WIDTH + 1)
     taken, told = warm(trained[0], stage, ["model/*", "extra/*"])

@@ -7,7 +7,7 @@ name matches a pattern of the config; then the stage's own random weights stay, 
 import dataclasses
 import fnmatch
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -31,7 +31,7 @@ from v2a_jax.types import Array, Params
 class InitConfig:
     """`weights` is a bundle or a run's --workdir, "" for a random start.
 
-    `differ` are patterns (fnmatch) of names such as `dit/audio/mlp/*` that may differ.
+    `differ` are patterns (fnmatch) of names such as `dit/alone/*` that may differ.
     """
 
     weights: str
@@ -96,7 +96,8 @@ def warm_weights(
 ) -> dict[str, np.ndarray]:
     """The weights, by name, that `stage` begins with instead of its random ones.
 
-    Averaged ones, of the profile `sigma_rel`. UserError lists what differs and may not.
+    Averaged ones, of the profile `sigma_rel`. UserError lists what differs and may not, and names
+    a pattern of `config.differ` that no weight matches.
     """
     if not config.weights:
         return {}
@@ -112,12 +113,8 @@ def warm_weights(
         for name, leaf in flatten(stage_weights(place, (stage.name,), sigma_rel)).items()
         if name.split("/")[0] in parts
     }
-    differing = differences(found, wanted)
-    refused = {
-        name: what
-        for name, what in differing.items()
-        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in config.differ)
-    }
+    differing, may = differences(found, wanted), _matching(config.differ, {**found, **wanted})
+    refused = {name: what for name, what in differing.items() if name not in may}
     if refused:
         raise UserError(
             f"init.weights={config.weights}: weights are not those of this stage "
@@ -129,6 +126,17 @@ def warm_weights(
     told = f"; not taken: {listed(differing)}" if differing else ""
     say(f"begins with {len(taken)} of {len(wanted)} weights of {config.weights}{told}")
     return taken
+
+
+def _matching(patterns: Iterable[str], names: Iterable[str]) -> set[str]:
+    """The names that a pattern of `init.differ` matches; UserError for a pattern without any."""
+    matching: set[str] = set()
+    for pattern in patterns:
+        matched = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
+        if not matched:
+            raise UserError(f"init.differ: no weight there or of this stage matches '{pattern}'")
+        matching.update(matched)
+    return matching
 
 
 def replaced(params: Params, weights: Mapping[str, Array]) -> Params:
