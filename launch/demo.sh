@@ -29,7 +29,8 @@ for stage in codec perception diffusion; do
     v2a train --config=$config:$stage --workdir="$out" "${sources[@]}" "$@"
 done
 v2a export --workdir="$out" --out="$out/bundle"
-v2a evaluate --bundle="$out/bundle" --data="$data/test" --workdir="$out" --out="$out"
+v2a evaluate --bundle="$out/bundle" --data="$data/test" --train_data="$data/train" \
+    --validation_data="$data/val" --workdir="$out" --out="$out"
 
 # Soundtracks for playable clips whose own sound is dropped, and proof that each one is marked.
 [ -d "$out/silent" ] || v2a world --out="$out/silent" --split=test --clips=4 --classes=$classes \

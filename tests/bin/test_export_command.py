@@ -87,6 +87,28 @@ def test_without_its_data_a_bundle_says_that_it_cannot_tell(v2a, export, data, r
     assert "cannot tell whether a video looks" in card and "## Scores" not in card
 
 
+@pytest.mark.slow
+def test_where_things_lay_is_told_to_nobody(export, tmp_path):
+    private = str(tmp_path / "clients" / "film")
+    assert export(train=private, validation=private, ledger=private) == (0, [])
+    assert load_bundle(export.out).config["data"]["validation"] == "film"
+    for name in ("bundle.json", "provenance.json", "MODEL_CARD.md"):
+        assert "clients" not in (export.out / name).read_text(), name
+
+
+@pytest.mark.slow
+def test_a_bundle_exported_anew_without_its_data_knows_what_it_knew(
+    v2a, exported, export, tmp_path
+):
+    path = export.out / "provenance.json"
+    told = json.loads(path.read_text())
+    told["stages"]["perception"]["data"]["train"] = "gone"
+    path.write_text(json.dumps(told))
+    assert v2a("export", f"--workdir={export.out}", f"--out={tmp_path / 'anew'}") == (0, [])
+    before, after = exported[0].clean, load_bundle(tmp_path / "anew").clean
+    np.testing.assert_array_equal(after.distances, before.distances)
+
+
 @pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe\x00"], ids=str)
 def test_scores_that_cannot_be_read_are_told_and_nothing_is_written(export, tmp_path, content):
     if content is not None:

@@ -45,7 +45,7 @@ def run(argv: list[str]) -> None:
 def _protocol(folder: pathlib.Path) -> dict:
     try:
         told = json.loads((folder / PROTOCOL).read_text(encoding="utf-8"))
-        return {name: told[name] for name in ("hash", "version", "config", "clips", "judges")}
+        return told | {name: told[name] for name in ("hash", "config")}  # it has both, or is none
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder}: not a folder of `v2a evaluate`") from error
 

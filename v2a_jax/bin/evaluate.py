@@ -12,7 +12,7 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from configs import base
-from data_pipelines.open import open_source
+from data_pipelines.open import WORLD, open_source
 from data_pipelines.provenance.allowed import allowed
 from data_pipelines.records import RecordSource
 from data_pipelines.world.degrade import KINDS, degrade
@@ -38,7 +38,10 @@ DATA = flags.DEFINE_string("data", None, "Folder of held-out records.")
 OUT = flags.DEFINE_string("out", None, "Folder for scores.json and report.html.")
 CLIPS = flags.DEFINE_integer("clips", None, "Held-out clips to use (default: the bundle's).")
 TRAIN_DATA = flags.DEFINE_string(
-    "train_data", None, "Records whose true sound trains the judges (default: the bundle's)."
+    "train_data", None, "Records whose true sound trains the judges, or 'world'."
+)
+VALIDATION_DATA = flags.DEFINE_string(
+    "validation_data", None, "Records by which the judges' thresholds are set, or 'world'."
 )
 WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run, for its training curves.")
 SWEEP = flags.DEFINE_multi_string(
@@ -67,8 +70,13 @@ def run(argv: list[str]) -> None:
     clips = allowed(RecordSource(DATA.value), "any", "")
     generator = load_generator(BUNDLE.value, KEY_FILE.value)
     config = ConfigDict(generator.bundle.config)
-    if TRAIN_DATA.value:
-        config.data.train = TRAIN_DATA.value
+    for split, flag in (("train", TRAIN_DATA), ("validation", VALIDATION_DATA)):
+        config.data[split] = flag.value or config.data[split]
+        if config.data[split] != WORLD and not pathlib.Path(config.data[split]).is_dir():
+            raise UserError(
+                f"evaluate: the bundle's clips for {split} are not at '{config.data[split]}': "
+                f"--{flag.name}=FOLDER tells where, --{flag.name}={WORLD} renders some"
+            )
     # A bundle may be older than some of the questions.
     settings = {**base.get_config().evaluation.protocol, **config.evaluation.protocol}
     if CLIPS.value is not None:

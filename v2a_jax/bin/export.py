@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from configs.base import QUALITY
 from data_pipelines.loader import Numbered
-from data_pipelines.open import open_source
+from data_pipelines.open import WORLD, open_source
 from data_pipelines.world.degrade import degrade
 from v2a_jax.bin.main import launch, no_more
 from v2a_jax.config import build
@@ -24,6 +24,7 @@ from v2a_jax.sampling.bundle import (
     PARTS,
     check_replaceable,
     is_bundle,
+    read_clean,
     read_provenance,
     save_bundle,
 )
@@ -40,6 +41,7 @@ SCORES = flags.DEFINE_string(
 )
 
 MILD = 1e-6  # the least severity at which compression codes at all
+PLACES = ("train", "validation", "ledger", "earlier", "weights")  # fields of configs
 PACKAGES = ("v2a-jax", "jax", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
@@ -65,15 +67,20 @@ def export(workdir: pathlib.Path, out: pathlib.Path, dtype: str, scores: str) ->
     tokenizer = origin / "tokenizer.model"
     if not tokenizer.is_file():
         raise UserError(f"no {tokenizer}: train stage 'perception' first")
+    stages = {
+        name: _config(workdir if name == "diffusion" else origin, name)
+        for name in dict.fromkeys(TRAINED_BY.values())
+    }
+    # What has pixels: the last stage may have read what the others made of them.
+    clips = stages["perception"].get("data", config["data"])
     provenance = {
-        "stages": {
-            name: _config(workdir if name == "diffusion" else origin, name)
-            for name in dict.fromkeys(TRAINED_BY.values())
-        },
-        "data": _data(config),
+        "stages": {name: without_places(stage) for name, stage in stages.items()},
+        "data": _data(clips),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }
-    clean = _clean(ConfigDict({name: config[name] for name in ("data", "model")}))
+    clean = _clean(ConfigDict({"data": clips, "model": config["model"]}), workdir)
+    read = {split: clips[split] for split in ("train", "validation")}
+    config = without_places({**config, "earlier": "", "data": config["data"] | read})
     save_bundle(
         out,
         config=config,
@@ -84,6 +91,17 @@ def export(workdir: pathlib.Path, out: pathlib.Path, dtype: str, scores: str) ->
         clean=clean,
         dtype=dtype,
     )
+
+
+def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with folders by their names alone: where they lie is told to nobody."""
+
+    def value(name: str, held: Any) -> Any:
+        if isinstance(held, Mapping):
+            return without_places(held)
+        return pathlib.PurePath(held).name if name in PLACES and isinstance(held, str) else held
+
+    return {name: value(name, held) for name, held in config.items()}
 
 
 def _scores(folder: pathlib.Path) -> str:
@@ -97,13 +115,18 @@ def _scores(folder: pathlib.Path) -> str:
     return table
 
 
-def _clean(config: ConfigDict) -> Clean | None:
-    """What some of the training clips look like; None, and the reason told, where none can tell."""
+def _clean(config: ConfigDict, workdir: pathlib.Path) -> Clean | None:
+    """What some of the training clips look like, or what a bundle that is exported anew says of it.
+
+    None, and the reason told, where none can tell.
+    """
     quality, loader = build(QualityConfig, QUALITY), config.data.loader
     frames = round(loader.seconds * config.model.video.fps)
     try:
         return measure(_videos(config, quality.clips, frames), frames, quality.warn_below)
     except UserError as error:
+        if (known := read_clean(workdir)) is not None:
+            return known
         print(f"no estimate of how good a video is: {error}")
         return None
 
@@ -133,14 +156,14 @@ def _config(place: pathlib.Path, stage: str) -> dict[str, Any]:
     return config
 
 
-def _data(config: dict[str, Any]) -> dict[str, Any]:
+def _data(clips: dict[str, Any]) -> dict[str, Any]:
     """What it was trained on: source, size, licence."""
-    place = config["data"]["train"]
-    if place == "world":
-        return {"source": "procedural world", "licence": "procedural", **config["data"]["world"]}
+    place = clips["train"]
+    if place == WORLD:
+        return {"source": "procedural world", "licence": "procedural", **clips["world"]}
     described = pathlib.Path(place) / "dataset.json"
     told = json.loads(described.read_text()) if described.is_file() else {}
-    return {"source": place, **told}
+    return {"source": pathlib.PurePath(place).name, **told}
 
 
 if __name__ == "__main__":

@@ -110,6 +110,16 @@ def read_provenance(folder: pathlib.Path) -> dict[str, Any]:
     return told
 
 
+def read_clean(folder: pathlib.Path) -> Clean | None:
+    """What a bundle knows of clean clips, None for nothing; UserError for damage."""
+    if not (folder / CLEAN).is_file():
+        return None
+    try:
+        return Clean.from_bytes((folder / CLEAN).read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(f"bundle {folder} is damaged: {error}") from error
+
+
 def load_bundle(directory: str | os.PathLike) -> Bundle:
     """The bundle in a folder; UserError with a line for whatever is wrong with it."""
     folder = pathlib.Path(directory)
@@ -118,8 +128,6 @@ def load_bundle(directory: str | os.PathLike) -> Bundle:
     try:
         content = json.loads((folder / CONFIG).read_text())
         tokenizer = Tokenizer((folder / TOKENIZER).read_bytes())
-        measured = (folder / CLEAN).is_file()
-        clean = Clean.from_bytes((folder / CLEAN).read_bytes()) if measured else None
     except (OSError, ValueError) as error:
         raise UserError(f"bundle {folder} is damaged: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -138,7 +146,7 @@ def load_bundle(directory: str | os.PathLike) -> Bundle:
         weights=_load_weights(folder, system, content["dtype"]),
         tokenizer=tokenizer,
         provenance=read_provenance(folder),
-        clean=clean,
+        clean=read_clean(folder),
         digest=folder_digest(folder),
     )
 
