@@ -48,7 +48,8 @@ def files(room):
 
 
 @pytest.mark.parametrize(
-    ("rooms", "told"), [row for row in ROWS[1:] if row[1] != {"everything"}], ids=str
+    ("rooms", "told"),
+    [pytest.param(*row, id=row[0][0]) for row in ROWS[1:] if row[1] != {"everything"}],
 )
 def test_a_room_imports_what_the_table_says(rooms, told):
     paths = [path for room in rooms for path in files(room)]

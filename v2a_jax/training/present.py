@@ -13,5 +13,5 @@ def mean(x: Array, present_B: Array) -> Array:
 
 def mean_of_examples(x: Array, present_B: Array) -> Array:
     """Mean of [B,..] over the examples that are present, float32[..]; 0 for none."""
-    weight_B = present_B.astype(jnp.float32)
-    return jnp.tensordot(weight_B, x.astype(jnp.float32), 1) / jnp.maximum(weight_B.sum(), 1)
+    weight_B1 = present_B.astype(jnp.float32).reshape(-1, *[1] * (x.ndim - 1))
+    return jnp.sum(weight_B1 * x.astype(jnp.float32), axis=0) / jnp.maximum(present_B.sum(), 1)
