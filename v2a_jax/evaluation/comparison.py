@@ -49,9 +49,6 @@ def read_answers(path: Path) -> dict[str, Answers]:
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = dict(stored)
-    except Exception as error:  # zipfile, zlib and NumPy raise many kinds
-        raise UserError(f"{path}: not the answers of an evaluation") from error
-    try:
         names = [name.removesuffix(".terms") for name in arrays if name.endswith(".terms")]
         return {
             name: Answers(
@@ -59,7 +56,7 @@ def read_answers(path: Path) -> dict[str, Answers]:
             )
             for name in names
         }
-    except KeyError as error:
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds
         raise UserError(f"{path}: not the answers of an evaluation") from error
 
 

@@ -81,9 +81,9 @@ def save_bundle(
         if directory.exists():
             directory.rename(aside)
         draft.rename(directory)
+        shutil.rmtree(aside, ignore_errors=True)  # not before the new one is in its place
     finally:
-        for folder in (draft, aside):
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def check_replaceable(directory: pathlib.Path) -> None:
