@@ -28,6 +28,7 @@ WORLD = dict(
         ("guidance_begin:0,2", "guidance_begin=2.0 is not between 0 and 1"),
         ("guidance_rescale:-0.5,1", "guidance_rescale=-0.5 is not between 0 and 1"),
         ("steps:0,4", "steps=0.0 is not between 1"),
+        ("best_of:1,65", "best_of=65.0 is not between 1 and 64"),
         ("transcript_scale:1,1e39", "transcript_scale=1e+39 is not a finite number"),
         ("noise:0,2", "severities of noise"),
         ("colour:0,1", "no 'colour'"),

@@ -145,6 +145,15 @@ def test_settings_are_the_generators(toy_clips):
     assert [each.generator for each in turned] == [{"steps": 4}, {"steps": 8}]
 
 
+def test_the_best_of_several_is_the_generators(toy_clips):
+    class Choosing(OracleModel):
+        def with_candidates(self, count):
+            return count
+
+    turned = turn("best_of", (1.0, 8.0), Choosing(), toy_clips, {})
+    assert [each.generator for each in turned] == [1, 8]
+
+
 def test_text_is_parsed():
     assert parse("noise:1,0,0.5", ["noise"]) == ("noise", (0.0, 0.5, 1.0))
     assert parse("text_scale:-1,3", []) == ("text_scale", (-1.0, 3.0))
@@ -157,7 +166,8 @@ def test_text_is_parsed():
         *((text, "is not NAME:VALUE") for text in ("noise:1,x", "noise:1,nan")),
         ("noise:0,1.5", "severities"),
         ("colour:0,1", "no 'colour'"),
-        ("steps:4,4.5", "whole numbers"),
+        ("steps:4,4.5", "steps must be whole"),
+        ("best_of:1,1.5", "best_of must be whole"),
     ],
 )
 def test_other_text_is_refused(text, reason):

@@ -128,6 +128,20 @@ def test_it_is_the_best_of_those_that_are_made_alone(generator, film_of_three):
 
 
 @pytest.mark.slow
+def test_a_batch_keeps_the_best_of_as_many(generator):
+    clip, notes = FILM[: round(generator.seconds * FPS)], []
+    made = generator.generate(clip, best_of=3, seed=11, prompt=PROMPT, note=notes.append)
+    assert len(set(notes[0].agreements[0])) == 3
+    choosing = generator.with_candidates(3)
+    (again,) = choosing.generate_batch(clip[None], [PROMPT], [""], [""], [11])
+    np.testing.assert_allclose(again, made[0], atol=2e-4)
+    (first,) = generator.generate_batch(clip[None], [PROMPT], [""], [""], [11])
+    assert (notes[0].seeds == (11,)) == np.allclose(first, again, atol=2e-4)
+    with pytest.raises(UserError, match="best_of=0"):
+        generator.with_candidates(0)
+
+
+@pytest.mark.slow
 def test_a_window_continues_what_was_chosen_before_it(generator, film_of_three):
     made, notes, calls = film_of_three
     (_, first), (second, _) = calls

@@ -26,8 +26,9 @@ from v2a_jax.evaluation.takes import Damage
 COLUMNS, WIDTH, HEIGHT = 3, 3.4, 2.5  # inches
 SETTINGS = (
     *("steps", "video_scale", "text_scale", "transcript_scale"),
-    *("guidance_begin", "guidance_end", "guidance_rescale"),
+    *("guidance_begin", "guidance_end", "guidance_rescale", "best_of"),
 )
+WHOLE = ("steps", "best_of")  # those that are whole numbers
 NOT_OF_SOUND = ("codec_", "failures")  # the same whatever is turned
 
 
@@ -86,8 +87,8 @@ def parse(text: str, artefacts: Iterable[str]) -> tuple[str, tuple[float, ...]]:
     known = (*SETTINGS, *artefacts)
     if name not in known:
         raise UserError(f"sweep: no '{name}' (one of: {', '.join(known)})")
-    if name == "steps" and any(value % 1 for value in values):
-        raise UserError("sweep: steps must be whole numbers")
+    if name in WHOLE and any(value % 1 for value in values):
+        raise UserError(f"sweep: {name} must be whole numbers")
     return name, values
 
 
@@ -103,8 +104,10 @@ def turn(
         if name in artefacts:
             damaged = _Damaged(clips, artefacts[name], value)
             yield Turned(value=value, generator=generator, clips=damaged)
+        elif name == "best_of":
+            yield Turned(value=value, generator=generator.with_candidates(int(value)), clips=clips)
         else:
-            number = int(value) if name == "steps" else value
+            number = int(value) if name in WHOLE else value
             other = generator.with_settings(**{name: number})
             yield Turned(value=value, generator=other, clips=clips)
 

@@ -37,6 +37,7 @@ class Generator:
         self.fps = float(bundle.system.video_config.fps)
         self.seconds = max(self.config.buckets)
         self.depth = build(DepthConfig, bundle.config["watermark"])
+        self._candidates = 1  # for each sound of a batch
         self._weights = jax.device_put(bundle.weights)
         self._pattern = jax.device_put(key.pattern())
         self._bits = payload.to_bits(self.payload)
@@ -111,9 +112,10 @@ class Generator:
         """
         given = zip(prompts, negative_prompts, transcripts, strict=True)
         texts = [Texts(*each) for each in given]
-        asked = (np.array(seeds, np.int64) % 2**32).astype(np.uint32)[:, None, None]
-        request = self._request(frames, texts, asked, Wish(), every=texts)
-        audio, _ = self._sampler(Wish())(self._weights, self._pattern, request)
+        wish = Wish(best_of=self._candidates)
+        asked = np.stack([dataclasses.replace(wish, seed=seed % 2**32).seeds for seed in seeds])
+        request = self._request(frames, texts, asked, wish, every=texts, shown=frames.shape[1])
+        audio, _ = self._sampler(wish)(self._weights, self._pattern, request)
         return np.asarray(audio)[:, 0, : round(frames.shape[1] / self.fps * self.sample_rate)]
 
     def round_trip(self, audio: np.ndarray) -> np.ndarray:
@@ -133,6 +135,13 @@ class Generator:
         """The same generator with some fields of its `SamplerConfig` changed."""
         other = copy.copy(self)
         other.config = build(SamplerConfig, dataclasses.asdict(self.config) | changes)
+        return other
+
+    def with_candidates(self, count: int) -> "Generator":
+        """The same generator, whose batches keep the best of so many sounds for each clip."""
+        Wish(best_of=count).check()
+        other = copy.copy(self)
+        other._candidates = count
         return other
 
     @property
