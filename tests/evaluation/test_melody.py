@@ -1,5 +1,7 @@
 """Right notes count, wrong ones don't, and the tempo of a regular pattern is read."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -29,13 +31,21 @@ def played(events: list[Event]) -> np.ndarray:
     return wave
 
 
-def test_played_notes_are_right_and_transposed_ones_are_not():
+@pytest.mark.parametrize("semitones", [-7.0, 0.0, 1.5])
+def test_played_notes_are_right_in_any_key(semitones):
     true = judged_notes(notes(100), SECONDS)
-    right, count = note_terms(played(notes(100)), RATE, true)
-    assert count == len(notes(100))
-    assert right == count
-    assert note_terms(played(notes(100, semitones=1.0)), RATE, true)[0] == 0
-    assert note_terms(np.zeros(round(SECONDS * RATE)), RATE, true)[0] == 0
+    right, count = note_terms(played(notes(100, semitones=semitones)), RATE, true)
+    assert right == count == len(notes(100))
+
+
+def test_wrong_notes_are_not():
+    true = judged_notes(notes(100), SECONDS)
+    first, *others = notes(100)
+    wrong = [dataclasses.replace(first, f1=first.f1 * 2 ** (6 / 12)), *others]
+    assert note_terms(played(wrong), RATE, true) == (len(true) - 1, len(true))
+    drone = [dataclasses.replace(event, f1=220.0) for event in notes(100)]
+    assert note_terms(played(drone), RATE, true) == (1, len(true))
+    assert note_terms(np.zeros(round(SECONDS * RATE)), RATE, true) == (0, len(true))
 
 
 def test_notes_cut_off_by_the_end_are_not_judged():

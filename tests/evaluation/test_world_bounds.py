@@ -49,7 +49,7 @@ def test_onsets_of_true_sound_and_of_another_clip(scene, floor):
 FOLLOWED = (
     ("impact", sync.onsets(), "onset_f1_50ms", 0.95, 0.3),
     ("music", sync.onsets(), "onset_f1_50ms", 0.9, 0.35),
-    ("music", following.notes(), "note_accuracy", 0.95, 0.25),
+    ("music", following.notes(), "note_accuracy", 0.95, 0.4),
     ("music", following.tempo(), "tempo_accuracy", 0.85, 0.3),
     ("engine", following.engine(), "engine_pitch", 0.95, 0.2),
     ("rain", following.rain(), "rain_correlation", 0.65, 0.4),

@@ -96,11 +96,11 @@ def _changes(values: Sequence[float]) -> bool:
 
 
 def notes() -> Examination:
-    """`note_accuracy`: share of the notes within 50 cents of the right pitch."""
+    """`note_accuracy`: share of the notes within 50 cents of the right pitch, in any key."""
     return Examination(
         figures={"note_accuracy": SHARE},
-        needs="with music alone",
-        asks=lambda clip: clip.labels == ("music",) and bool(_notes(clip)),
+        needs="with music alone, of four notes or more",
+        asks=lambda clip: clip.labels == ("music",) and len(_notes(clip)) >= melody.FEWEST_NOTES,
         terms=lambda sound_N, clip: melody.note_terms(sound_N, clip.sample_rate, _notes(clip)),
     )
 

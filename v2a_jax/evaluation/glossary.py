@@ -20,7 +20,7 @@ FAMILIES: dict[str, tuple[str, str]] = {
     "rain_correlation": ("Rain: follows the drops", "Correlation of its level with their number."),
     "scrape_correlation": ("Scrape: follows the stick", "Correlation of its level with its speed."),
     "roll_correlation": ("Roll: follows the ball", "Correlation of its level with its speed."),
-    "note_accuracy": ("Music: right notes", "Share of the notes within 50 cents."),
+    "note_accuracy": ("Music: right notes", "Share of the notes within 50 cents, in whatever key."),
     "tempo_accuracy": ("Music: right tempo", "Share of the melodies within 4 % of the tempo."),
     "silence_kept": ("Silence kept", "Share of the silent clips that stay below -50 dB."),
     "silence_onsets": ("Onsets in silence", "Onsets in each silent clip; less is better."),
