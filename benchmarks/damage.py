@@ -1,0 +1,103 @@
+"""What damage to the picture costs the sound, and whether the estimate of its quality foretells it.
+
+The same clips with the same seeds, under each kind of damage and at each severity. The score is the
+mean over figures of synchrony of (value - shuffled) / (round trip - shuffled), bounds being those
+of clean pictures; `kept` is its share of the clean score. Prints a markdown table, then the rank
+correlation of the mean quality with what is kept.
+"""
+
+import argparse
+import functools
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from configs import base
+from data_pipelines.schema import ClipRecord
+from data_pipelines.world import WorldConfig, WorldSource
+from data_pipelines.world.degrade import KINDS, degrade
+from v2a_jax.config import build
+from v2a_jax.evaluation import sweep
+from v2a_jax.evaluation.judges import Judges
+from v2a_jax.evaluation.protocol import EvaluationConfig, evaluate
+from v2a_jax.evaluation.scores import Score
+from v2a_jax.sampling.generator import Generator, load_generator
+
+FIGURES = (
+    *("onset_f1_50ms", "engine_pitch", "rain_correlation"),
+    *("scrape_correlation", "roll_correlation", "lip_correlation"),
+)
+CLASSES = ("impact", "bounce", "music", "engine", "rain", "scrape", "roll", "speech")
+
+
+def clips_of(generator: Generator, count: int) -> list[ClipRecord]:
+    """Held-out clips of what is seen to sound, in equal shares."""
+    world = dict(generator.bundle.config["data"]["world"]) | dict(
+        split="test", clips=count, classes=CLASSES, offscreen_probability=0.0
+    )
+    return list(WorldSource(WorldConfig(**world)))
+
+
+def scores(turned: sweep.Turned, clips: int) -> dict[str, Score]:
+    """The figures of one kind and severity of damage."""
+    judges = Judges(
+        sample_rate=turned.generator.sample_rate, material=None, tagger=None, recogniser=None
+    )
+    settings = {**base.get_config().evaluation.protocol, "clips": clips, "resamples": 2}
+    protocol = build(EvaluationConfig, settings)
+    done = evaluate(turned.generator, turned.clips, judges, protocol, conditions=("prompted",))
+    return {name: done.scores[name] for name in FIGURES if name in done.scores}
+
+
+def reached(found: dict[str, Score], clean: dict[str, Score]) -> float:
+    """How far the figures come from what is shuffled to what the codec can hold."""
+    parts = [
+        (found[name].value - bounds.lower_bound) / (bounds.upper_bound - bounds.lower_bound)
+        for name, bounds in clean.items()
+    ]
+    return float(np.mean(parts))
+
+
+def qualities(turned: sweep.Turned) -> np.ndarray:
+    """The estimate for each clip: float[N]."""
+    clean = turned.generator.bundle.clean
+    return np.array([clean.quality(clip.video) for clip in turned.clips], float)
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--bundle", required=True, help="a bundle that knows these classes")
+    parser.add_argument("--clips", type=int, default=48, help="held-out clips")
+    parser.add_argument("--severities", type=float, nargs="+", default=[0.25, 0.5, 1.0])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS, help="of damage")
+    parser.add_argument("--steps", type=int, help="of the solver (default: the bundle's)")
+    options = parser.parse_args()
+    generator = load_generator(options.bundle)
+    if options.steps is not None:
+        generator = generator.with_settings(steps=options.steps)
+    clips = clips_of(generator, options.clips)
+    untouched = sweep.Turned(value=0.0, generator=generator, clips=clips)
+    clean = scores(untouched, options.clips)
+    best, usual = reached(clean, clean), qualities(untouched)
+    print(f"clean: score {best:.2f} of {', '.join(clean)}; quality {usual.mean():.2f}\n")
+    print(f"| damage | {' | '.join(f'kept, warned at {s:g}' for s in options.severities)} |")
+    print(f"|---|{'---|' * len(options.severities)}", flush=True)
+    cells = []
+    for kind in options.kinds:
+        damages = {kind: functools.partial(degrade, kind=kind)}
+        row = []
+        for turned in sweep.turn(kind, options.severities, generator, clips, damages):
+            told = qualities(turned)
+            kept = reached(scores(turned, options.clips), clean) / best
+            warned = float(np.mean(told < generator.bundle.clean.warn_below))
+            cells.append((told.mean(), kept))
+            row.append(f"{kept:.2f}, {warned:.0%}")
+        print(f"| {kind} | {' | '.join(row)} |", flush=True)
+    quality, kept = np.transpose(cells)
+    rank = spearmanr(quality, kept).statistic
+    print(f"\nrank correlation of quality and what is kept, {len(cells)} rows: {rank:.2f}")
+
+
+if __name__ == "__main__":
+    main()
