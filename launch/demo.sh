@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The whole path on one machine: clips of the procedural world, three stages from random weights, a
-# bundle, its scores, and soundtracks for silent clips. `make demo` calls it; run it again after an
-# interruption and it goes on where it was. A third argument and those after it go to every
-# `v2a train` (as --config.run.steps=20).
+# First what the released bundle makes of silent clips; then the whole path on one machine: clips of
+# the procedural world, three stages from random weights, a bundle, its scores, and soundtracks.
+# `make demo` calls it; run it again after an interruption and it goes on where it was. A third
+# argument and those after it go to every `v2a train` (as --config.run.steps=20).
 set -euo pipefail
 
 out=$1
@@ -12,10 +12,25 @@ config=configs/demo.py
 seconds=2
 classes=impact,bounce,landscape
 data=$out/data
+released=$out/released
 # Programs compiled once serve every later command.
 export JAX_COMPILATION_CACHE_DIR=$out/cache
 # Two CPU devices, half a batch each: small operations are not split over cores otherwise.
 export XLA_FLAGS="${XLA_FLAGS:-} --xla_force_host_platform_device_count=2"
+
+# Heard at once: clips that no training has seen, one of each class, and one that is told its words.
+[ -d "$released/silent" ] || v2a world --out="$released/silent" --split=test --clips=6 \
+    --classes=impact,bounce,scrape,rain,engine,music --seconds=4 --size=64 --mp4
+[ -d "$released/spoken" ] || v2a world --out="$released/spoken" --split=test --clips=1 \
+    --classes=speech --seconds=4 --size=64 --mp4
+words='import json, sys
+print(*(word for word, *_ in json.load(open(sys.argv[1]))["clip-000000.mp4"]["words"]))'
+v2a sample --bundle=bundles/world --video="$released/silent" --out="$released/soundtracks"
+v2a sample --bundle=bundles/world --video="$released/spoken/clip-000000.mp4" \
+    --out="$released/soundtracks/spoken.mp4" \
+    --transcript="$(python -c "$words" "$released/spoken/events.json")"
+v2a detect "$released"/soundtracks/*.mp4
+printf '\nheard from the released bundle: %s\n\n' "$released/soundtracks"
 
 # Clips: train, validation and test are disjoint by construction.
 for split in train:2400 val:200 test:100; do

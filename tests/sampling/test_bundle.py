@@ -47,6 +47,12 @@ def test_the_digest_is_that_of_every_file(copy):
     assert len({before, changed, folder_digest(copy)}) == 3
 
 
+def test_no_file_tells_where_it_was_made(bundle_folder):
+    place = str(bundle_folder.parent).encode()
+    files = [path for path in bundle_folder.rglob("*") if path.is_file()]
+    assert files and not [path for path in files if place in path.read_bytes()]
+
+
 def weight_files(folder):
     return [p for p in (folder / "weights").rglob("*") if p.is_file() and p.stat().st_size > 1000]
 

@@ -32,6 +32,7 @@ CONFIG, WEIGHTS, TOKENIZER = "bundle.json", "weights", "tokenizer.model"
 CARD, PROVENANCE, CLEAN = "MODEL_CARD.md", "provenance.json", "clean.npz"
 PARTS = ("codec", "video", "text", "tower", "heads", "dit")
 DTYPES = ("float32", "bfloat16")
+COMMITTED = "commit_success.txt"  # Orbax writes into it where the weights were saved
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,8 @@ def save_bundle(
     try:
         draft.mkdir(parents=True)
         ocp.save_pytree(draft.absolute() / WEIGHTS, cast(weights, dtype))
+        for note in (draft / WEIGHTS).rglob(COMMITTED):
+            note.write_text("")  # that it is there says enough: a bundle tells no place
         (draft / TOKENIZER).write_bytes(tokenizer.model)
         (draft / PROVENANCE).write_text(json.dumps(provenance, indent=2, sort_keys=True))
         (draft / CARD).write_text(card)
