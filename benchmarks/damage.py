@@ -3,7 +3,8 @@
 The same clips with the same seeds, under each kind of damage and at each severity. The score is the
 mean over figures of synchrony of (value - shuffled) / (round trip - shuffled), bounds being those
 of clean pictures; `kept` is its share of the clean score. Prints a markdown table, then the rank
-correlation of the mean quality with what is kept.
+correlation of what is lost with the distance that the quality is made of: beyond all clean clips
+the quality itself is 0, whatever the damage.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from v2a_jax.evaluation.judges import Judges
 from v2a_jax.evaluation.protocol import EvaluationConfig, evaluate
 from v2a_jax.evaluation.scores import Score
 from v2a_jax.sampling.generator import Generator, load_generator
+from v2a_jax.sampling.quality import statistics
 
 FIGURES = (
     *("onset_f1_50ms", "engine_pitch", "rain_correlation"),
@@ -58,10 +60,16 @@ def reached(found: dict[str, Score], clean: dict[str, Score]) -> float:
     return float(np.mean(parts))
 
 
-def qualities(turned: sweep.Turned) -> np.ndarray:
-    """The estimate for each clip: float[N]."""
+def distances(turned: sweep.Turned) -> np.ndarray:
+    """How far each clip's picture lies from clean ones: float[N]."""
+    found = np.stack([statistics(clip.video) for clip in turned.clips])
+    return turned.generator.bundle.clean.distance(found)
+
+
+def warned(turned: sweep.Turned) -> float:
+    """The share of the clips whose picture is warned of."""
     clean = turned.generator.bundle.clean
-    return np.array([clean.quality(clip.video) for clip in turned.clips], float)
+    return float(np.mean([clean.quality(clip.video) < clean.warn_below for clip in turned.clips]))
 
 
 def main() -> None:
@@ -79,8 +87,8 @@ def main() -> None:
     clips = clips_of(generator, options.clips)
     untouched = sweep.Turned(value=0.0, generator=generator, clips=clips)
     clean = scores(untouched, options.clips)
-    best, usual = reached(clean, clean), qualities(untouched)
-    print(f"clean: score {best:.2f} of {', '.join(clean)}; quality {usual.mean():.2f}\n")
+    best = reached(clean, clean)
+    print(f"clean: score {best:.2f} of {', '.join(clean)}; warned of {warned(untouched):.0%}\n")
     print(f"| damage | {' | '.join(f'kept, warned at {s:g}' for s in options.severities)} |")
     print(f"|---|{'---|' * len(options.severities)}", flush=True)
     cells = []
@@ -88,15 +96,12 @@ def main() -> None:
         damages = {kind: functools.partial(degrade, kind=kind)}
         row = []
         for turned in sweep.turn(kind, options.severities, generator, clips, damages):
-            told = qualities(turned)
             kept = reached(scores(turned, options.clips), clean) / best
-            warned = float(np.mean(told < generator.bundle.clean.warn_below))
-            cells.append((told.mean(), kept))
-            row.append(f"{kept:.2f}, {warned:.0%}")
+            cells.append((np.median(distances(turned)), 1 - kept))
+            row.append(f"{kept:.2f}, {warned(turned):.0%}")
         print(f"| {kind} | {' | '.join(row)} |", flush=True)
-    quality, kept = np.transpose(cells)
-    rank = spearmanr(quality, kept).statistic
-    print(f"\nrank correlation of quality and what is kept, {len(cells)} rows: {rank:.2f}")
+    rank = spearmanr(*np.transpose(cells)).statistic
+    print(f"\nrank correlation of distance and loss, {len(cells)} damages: {rank:.2f}")
 
 
 if __name__ == "__main__":
