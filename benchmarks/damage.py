@@ -40,12 +40,12 @@ def clips_of(generator: Generator, count: int) -> list[ClipRecord]:
     return list(WorldSource(WorldConfig(**world)))
 
 
-def scores(turned: sweep.Turned, clips: int) -> dict[str, Score]:
+def scores(turned: sweep.Turned) -> dict[str, Score]:
     """The figures of one kind and severity of damage."""
     judges = Judges(
         sample_rate=turned.generator.sample_rate, material=None, tagger=None, recogniser=None
     )
-    settings = {**base.get_config().evaluation.protocol, "clips": clips, "resamples": 2}
+    settings = {**base.get_config().evaluation.protocol, "clips": len(turned.clips), "resamples": 2}
     protocol = build(EvaluationConfig, settings)
     done = evaluate(turned.generator, turned.clips, judges, protocol, conditions=("prompted",))
     return {name: done.scores[name] for name in FIGURES if name in done.scores}
@@ -86,7 +86,7 @@ def main() -> None:
         generator = generator.with_settings(steps=options.steps)
     clips = clips_of(generator, options.clips)
     untouched = sweep.Turned(value=0.0, generator=generator, clips=clips)
-    clean = scores(untouched, options.clips)
+    clean = scores(untouched)
     best = reached(clean, clean)
     print(f"clean: score {best:.2f} of {', '.join(clean)}; warned of {warned(untouched):.0%}\n")
     print(f"| damage | {' | '.join(f'kept, warned at {s:g}' for s in options.severities)} |")
@@ -96,7 +96,7 @@ def main() -> None:
         damages = {kind: functools.partial(degrade, kind=kind)}
         row = []
         for turned in sweep.turn(kind, options.severities, generator, clips, damages):
-            kept = reached(scores(turned, options.clips), clean) / best
+            kept = reached(scores(turned), clean) / best
             cells.append((np.median(distances(turned)), 1 - kept))
             row.append(f"{kept:.2f}, {warned(turned):.0%}")
         print(f"| {kind} | {' | '.join(row)} |", flush=True)

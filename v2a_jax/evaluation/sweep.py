@@ -107,7 +107,7 @@ def turn(
         elif name == "best_of":
             yield Turned(value=value, generator=generator.with_candidates(int(value)), clips=clips)
         else:
-            number = int(value) if name in WHOLE else value
+            number = int(value) if name == "steps" else value
             other = generator.with_settings(**{name: number})
             yield Turned(value=value, generator=other, clips=clips)
 
