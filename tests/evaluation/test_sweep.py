@@ -130,6 +130,30 @@ def test_conflict_is_plotted_over_the_scale_of_the_text():
     assert scores["conflict_seen"][0].n == 6
 
 
+class Obedient(OracleModel):
+    """Follows the words from a scale of 2 on."""
+
+    def __init__(self, scale=0.0):
+        super().__init__()
+        self.scale = scale
+
+    def with_settings(self, *, text_scale):
+        return Obedient(text_scale)
+
+    def generate_batch(self, frames, prompts, *rest):
+        heeded = prompts if self.scale >= 2 else [""] * len(prompts)
+        return super().generate_batch(frames, heeded, *rest)
+
+
+def test_what_the_words_bring_is_plotted_over_their_scale():
+    clips = [make_clip(index, with_siren=index % 4 > 1) for index in range(12)]
+    judges = train_judges(clips, clips, JUDGES)
+    turned = turn("text_scale", (0.0, 3.0), Obedient(), clips, {})
+    hits = run("text_scale", turned, judges, CONFIG).scores["prompt_hit_rate"]
+    assert [score.value for score in hits] == [0.0, 1.0]
+    assert [score.lower_bound for score in hits] == [0.0, 0.0]
+
+
 def test_a_sweep_in_which_nothing_can_be_measured_is_refused(toy_clips):
     turned = [Turned(value=v, generator=OracleModel(), clips=toy_clips[:1]) for v in (0.0, 1.0)]
     with pytest.raises(UserError, match="nothing can be measured"):

@@ -1,7 +1,8 @@
 """Scores as one thing is turned up: a setting of the sampler, or the damage done to the video.
 
-Each value is a whole evaluation of prompted sound on the same clips with the same seeds. What
-damage costs is the area under score(severity) / score(0), 1 where it costs nothing.
+Each value is an evaluation of prompted sound, beside sound without words where that says what the
+words bring, on the same clips with the same seeds. What damage costs is the area under
+score(severity) / score(0), 1 where it costs nothing.
 """
 
 import dataclasses
@@ -29,6 +30,7 @@ SETTINGS = (
     *("guidance_begin", "guidance_end", "guidance_rescale", "best_of"),
 )
 WHOLE = ("steps", "best_of")  # those that are whole numbers
+CONDITIONS = ("prompted", "unprompted")
 NOT_OF_SOUND = ("codec_", "failures")  # the same whatever is turned
 
 
@@ -135,7 +137,7 @@ def run(name: str, turned: Iterable[Turned], judges: Judges, config: EvaluationC
     """Evaluates each; scores that not every value has are left out."""
     values, columns = [], []
     for each in turned:
-        done = evaluate(each.generator, each.clips, judges, config, conditions=("prompted",))
+        done = evaluate(each.generator, each.clips, judges, config, conditions=CONDITIONS)
         values.append(each.value)
         columns.append(done.scores)
     shared = [
