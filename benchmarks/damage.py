@@ -12,17 +12,16 @@ import functools
 
 import numpy as np
 from scipy.stats import spearmanr
+from worlds import clips_of
 
 from configs import base
-from data_pipelines.schema import ClipRecord
-from data_pipelines.world import WorldConfig, WorldSource
 from data_pipelines.world.degrade import KINDS, degrade
 from v2a_jax.config import build
 from v2a_jax.evaluation import sweep
 from v2a_jax.evaluation.judges import Judges
 from v2a_jax.evaluation.protocol import EvaluationConfig, evaluate
 from v2a_jax.evaluation.scores import Score
-from v2a_jax.sampling.generator import Generator, load_generator
+from v2a_jax.sampling.generator import load_generator
 from v2a_jax.sampling.quality import statistics
 
 FIGURES = (
@@ -30,14 +29,6 @@ FIGURES = (
     *("scrape_correlation", "roll_correlation", "lip_correlation"),
 )
 CLASSES = ("impact", "bounce", "music", "engine", "rain", "scrape", "roll", "speech")
-
-
-def clips_of(generator: Generator, count: int) -> list[ClipRecord]:
-    """Held-out clips of what is seen to sound, in equal shares."""
-    world = dict(generator.bundle.config["data"]["world"]) | dict(
-        split="test", clips=count, classes=CLASSES, offscreen_probability=0.0
-    )
-    return list(WorldSource(WorldConfig(**world)))
 
 
 def scores(turned: sweep.Turned) -> dict[str, Score]:
@@ -84,7 +75,7 @@ def main() -> None:
     generator = load_generator(options.bundle)
     if options.steps is not None:
         generator = generator.with_settings(steps=options.steps)
-    clips = clips_of(generator, options.clips)
+    clips = clips_of(generator.bundle.config, CLASSES, options.clips)
     untouched = sweep.Turned(value=0.0, generator=generator, clips=clips)
     clean = scores(untouched)
     best = reached(clean, clean)

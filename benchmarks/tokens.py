@@ -8,14 +8,14 @@ markdown table of correlations: what is linear in a token need not be learned by
 import argparse
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
+from worlds import clips_of
 
 from data_pipelines.schema import ClipRecord
-from data_pipelines.world import WorldConfig, WorldSource
 from data_pipelines.world.degrade import KINDS, degrade
 from v2a_jax.models.system import System
 from v2a_jax.training.earlier import load_parts
@@ -65,15 +65,6 @@ def tokenizer(workdir: pathlib.Path) -> tuple[ConfigDict, Tokens]:
     return config, lambda video: np.asarray(see(video), np.float64)
 
 
-def clips_of(config: ConfigDict, scene: str, split: str, count: int) -> Iterator[ClipRecord]:
-    """Clips of one class alone, without anything off screen."""
-    world = dict(config.data.world) | dict(
-        split=split, clips=count, classes=(scene,), offscreen_probability=0.0
-    )
-    source = WorldSource(WorldConfig(**world))
-    return (source[index] for index in range(count))
-
-
 def correlations(
     config: ConfigDict, tokens: Tokens, scene: str, options: argparse.Namespace
 ) -> dict[str, float]:
@@ -81,10 +72,10 @@ def correlations(
     curve = CURVES[scene]
     train = [
         (tokens(clip.video), truth(clip, curve))
-        for clip in clips_of(config, scene, "train", options.train)
+        for clip in clips_of(config, (scene,), options.train, split="train")
     ]
     predict = fitted(*map(np.concatenate, zip(*train, strict=True)))
-    clips = list(clips_of(config, scene, "test", options.clips))
+    clips = clips_of(config, (scene,), options.clips)
     true = np.concatenate([truth(clip, curve) for clip in clips])
 
     def told(kind: str) -> np.ndarray:
