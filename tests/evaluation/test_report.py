@@ -15,7 +15,7 @@ from toy_clips import AMOUNTS, JUDGES, RATE, OracleModel, make_clip
 from v2a_jax.errors import UserError
 from v2a_jax.evaluation.charts import read_curve, score_bar
 from v2a_jax.evaluation.examples import Example, Track, choose_examples
-from v2a_jax.evaluation.glossary import FAMILIES, title_of
+from v2a_jax.evaluation.glossary import FAMILIES, by_title, title_of
 from v2a_jax.evaluation.judges import train_judges
 from v2a_jax.evaluation.pictures import (
     spectrogram_levels,
@@ -132,6 +132,13 @@ def test_every_score_is_in_the_glossary(evaluation):
     for name in evaluation.scores:
         title, meaning, _ = title_of(name)
         assert (title, meaning) in FAMILIES.values(), name
+
+
+def test_variants_stand_below_their_score():
+    measured = ["onset_f1_25ms", "onset_lag", "onset_f1_25ms_true", "onset_lag_true", "onset_error"]
+    assert by_title(measured) == [
+        *("onset_f1_25ms", "onset_f1_25ms_true", "onset_lag", "onset_lag_true", "onset_error")
+    ]
 
 
 def test_bar_runs_from_lower_to_upper_bound_even_for_distances():

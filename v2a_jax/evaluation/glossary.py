@@ -1,5 +1,7 @@
 """What each score means, in a sentence a reader of the report can use."""
 
+from collections.abc import Iterable
+
 FAMILIES: dict[str, tuple[str, str]] = {
     "onset_f1_25ms": ("Onset F1, ±25 ms", "Sounds begin where the picture shows events."),
     "onset_f1_50ms": (
@@ -135,6 +137,13 @@ VARIANTS = {
     "_short": "short caption",
     "_empty": "no caption",
 }
+
+
+def by_title(names: Iterable[str]) -> list[str]:
+    """The names of scores with variants right after their score, which is where they are told."""
+    names = list(names)
+    titles = [title_of(name)[0] for name in names]
+    return sorted(names, key=lambda name: titles.index(title_of(name)[0]))
 
 
 def title_of(name: str) -> tuple[str, str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 from v2a_jax.evaluation.charts import curves, figure, score_row
 from v2a_jax.evaluation.clips import Failure
 from v2a_jax.evaluation.examples import Example, Track
-from v2a_jax.evaluation.glossary import title_of
+from v2a_jax.evaluation.glossary import by_title, title_of
 from v2a_jax.evaluation.pictures import (
     SPRITE_COLUMNS,
     data_uri,
@@ -131,7 +131,7 @@ def _track(track: Track, example: Example, lines: str) -> str:
 
 
 def _scores(evaluation: Evaluation) -> str:
-    rows = "".join(score_row(name, score) for name, score in evaluation.scores.items())
+    rows = "".join(score_row(name, evaluation.scores[name]) for name in by_title(evaluation.scores))
     return (
         "<h2>Scores between their bounds</h2><p class='soft'>The bar runs from what is reached "
         "knowing nothing (left) to the best this measurement can give (right); the mark is the "
