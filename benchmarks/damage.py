@@ -3,8 +3,8 @@
 The same clips with the same seeds, under each kind of damage and at each severity. The score is the
 mean over figures of synchrony of (value - shuffled) / (round trip - shuffled), bounds being those
 of clean pictures; `kept` is its share of the clean score. Prints a markdown table, then the rank
-correlation of what is lost with the distance that the quality is made of: beyond all clean clips
-the quality itself is 0, whatever the damage.
+correlations of what is lost with the distance that the quality is made of, as one kind of damage
+grows and over all of them: beyond all clean clips the quality itself is 0, whatever the damage.
 """
 
 import argparse
@@ -63,6 +63,11 @@ def warned(turned: sweep.Turned) -> float:
     return float(np.mean([clean.quality(clip.video) < clean.warn_below for clip in turned.clips]))
 
 
+def rank(cells: list[tuple[float, float]]) -> float:
+    """Spearman's correlation of distance and loss."""
+    return float(spearmanr(*np.transpose(cells)).statistic)
+
+
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -82,17 +87,21 @@ def main() -> None:
     print(f"clean: score {best:.2f} of {', '.join(clean)}; warned of {warned(untouched):.0%}\n")
     print(f"| damage | {' | '.join(f'kept, warned at {s:g}' for s in options.severities)} |")
     print(f"|---|{'---|' * len(options.severities)}", flush=True)
-    cells = []
+    cells: dict[str, list[tuple[float, float]]] = {}
     for kind in options.kinds:
         damages = {kind: functools.partial(degrade, kind=kind)}
         row = []
         for turned in sweep.turn(kind, options.severities, generator, clips, damages):
             kept = reached(scores(turned), clean) / best
-            cells.append((np.median(distances(turned)), 1 - kept))
+            far = float(np.median(distances(turned)))
+            cells.setdefault(kind, []).append((far, 1 - kept))
             row.append(f"{kept:.2f}, {warned(turned):.0%}")
         print(f"| {kind} | {' | '.join(row)} |", flush=True)
-    rank = spearmanr(*np.transpose(cells)).statistic
-    print(f"\nrank correlation of distance and loss, {len(cells)} damages: {rank:.2f}")
+    every = [cell for row in cells.values() for cell in row]
+    print(f"\nrank correlation of distance and loss, {len(every)} damages: {rank(every):.2f}")
+    if len(options.severities) > 1:
+        within = np.mean([rank(row) for row in cells.values()])
+        print(f"as one kind grows, mean over {len(cells)} kinds: {within:.2f}")
 
 
 if __name__ == "__main__":
