@@ -6,21 +6,25 @@ codec's latents and back, and generated. Prints a markdown table.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from worlds import clips_of
 
+from configs import base
 from data_pipelines.schema import ClipRecord
+from v2a_jax.config import build
 from v2a_jax.evaluation import pitch
 from v2a_jax.evaluation.following import ENGINE_HZ
+from v2a_jax.evaluation.protocol import EvaluationConfig
+from v2a_jax.evaluation.soundtracks import render
+from v2a_jax.evaluation.spectral import mono
 from v2a_jax.models import spectral
 from v2a_jax.sampling.generator import Generator, load_generator
 
 EDGES = (0, 50, 70, 90, 120, 400)  # Hz
-BATCH = 8
 
 
 def rephased(generator: Generator, audio_BNC: np.ndarray) -> np.ndarray:
@@ -32,18 +36,9 @@ def rephased(generator: Generator, audio_BNC: np.ndarray) -> np.ndarray:
     return np.asarray(find(size, phase, codec.window, codec.hop, codec.refine))
 
 
-def generated(generator: Generator, clips: Sequence[ClipRecord]) -> np.ndarray:
-    """By the full captions: float32[B,N]."""
-    sounds = []
-    for at in range(0, len(clips), BATCH):
-        some = clips[at : at + BATCH]
-        video, captions = np.stack([c.video for c in some]), [c.captions["full"] for c in some]
-        nothing, seeds = [""] * len(some), range(at, at + len(some))
-        sounds.append(generator.generate_batch(video, captions, nothing, nothing, seeds))
-    return np.concatenate(sounds)[..., 0]
-
-
-def near(sounds: np.ndarray, clips: Sequence[ClipRecord]) -> tuple[np.ndarray, np.ndarray]:
+def near(
+    sounds: Sequence[np.ndarray], clips: Sequence[ClipRecord]
+) -> tuple[np.ndarray, np.ndarray]:
     """True pitch of each moment, Hz, and whether it is heard: float[M], bool[M]."""
     true, right = [], []
     for sound, clip in zip(sounds, clips, strict=True):
@@ -62,19 +57,30 @@ def main() -> None:
     options = parser.parse_args()
     generator = load_generator(options.bundle)
     clips = clips_of(generator.bundle.config, ("engine",), options.clips)
-    audio = np.stack([clip.audio for clip in clips])
-    ways: dict[str, Callable[[], np.ndarray]] = {
-        "true magnitudes": lambda: rephased(generator, audio),
-        "round trip": lambda: np.asarray(generator.round_trip(audio))[..., 0],
-        "generated": lambda: generated(generator, clips),
+    protocol = build(EvaluationConfig, base.get_config().evaluation.protocol)
+    tracks = render(
+        generator,
+        clips,
+        batch=protocol.batch,
+        seed=protocol.seed,
+        amounts=protocol.amounts,
+        artefacts={},
+        untrained=None,
+        training=(),
+        conditions=("prompted",),
+    )
+    ways = {
+        "true magnitudes": rephased(generator, np.stack([clip.audio for clip in clips])),
+        "round trip": [mono(tracks.round_trip[i]) for i in range(len(clips))],
+        "generated": [mono(tracks.prompted[i]) for i in range(len(clips))],
     }
     bands = list(zip(EDGES, EDGES[1:], strict=False))
     print(f"| true pitch, Hz | {' | '.join(f'{low}–{high}' for low, high in bands)} |")
     print(f"|---|{'---|' * len(bands)}")
-    for name, make in ways.items():
-        true, right = near(make(), clips)
+    for name, sounds in ways.items():
+        true, right = near(sounds, clips)
         shares = [right[(low <= true) & (true < high)].mean() for low, high in bands]
-        print(f"| {name} | {' | '.join(f'{share:.2f}' for share in shares)} |", flush=True)
+        print(f"| {name} | {' | '.join(f'{share:.2f}' for share in shares)} |")
 
 
 if __name__ == "__main__":
