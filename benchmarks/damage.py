@@ -44,11 +44,7 @@ def scores(turned: sweep.Turned) -> dict[str, Score]:
 
 def reached(found: dict[str, Score], clean: dict[str, Score]) -> float:
     """How far the figures come from what is shuffled to what the codec can hold."""
-    parts = [
-        (found[name].value - bounds.lower_bound) / (bounds.upper_bound - bounds.lower_bound)
-        for name, bounds in clean.items()
-    ]
-    return float(np.mean(parts))
+    return float(np.mean([score.place(found[name].value) for name, score in clean.items()]))
 
 
 def distances(turned: sweep.Turned) -> np.ndarray:

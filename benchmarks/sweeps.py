@@ -13,6 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from v2a_jax.evaluation.glossary import title_of
+from v2a_jax.evaluation.scores import Score
 
 FIGURES = (
     *("onset_f1_50ms", "engine_pitch", "rain_correlation", "scrape_correlation"),
@@ -20,11 +21,6 @@ FIGURES = (
     "false_speech",
 )
 COLUMNS, WIDTH, HEIGHT = 4, 3.2, 2.7  # inches
-
-
-def part(score: Mapping[str, float]) -> float:
-    """0 at the lower bound, 1 at the upper one."""
-    return (score["value"] - score["lower_bound"]) / (score["upper_bound"] - score["lower_bound"])
 
 
 def draw(sweeps: Sequence[Mapping], names: Sequence[str], plain: bool, path: pathlib.Path) -> None:
@@ -37,7 +33,8 @@ def draw(sweeps: Sequence[Mapping], names: Sequence[str], plain: bool, path: pat
     for panel, sweep in zip(panels, sweeps, strict=False):
         for color, name in enumerate(names):
             if name in sweep["scores"]:
-                line = [score["value"] if plain else part(score) for score in sweep["scores"][name]]
+                scores = [Score(**score) for score in sweep["scores"][name]]
+                line = [s.value if plain else s.place(s.value) for s in scores]
                 panel.plot(sweep["values"], line, f"oC{color}-", markersize=3)
         panel.set(title=sweep["name"], ylim=(-0.05, 1.25), xticks=sweep["values"])
         panel.grid(alpha=0.3)

@@ -44,17 +44,13 @@ def score_row(name: str, score: Score) -> str:
 
 def score_bar(score: Score) -> str:
     """The value and its interval on the way from the lower to the upper bound, left to right."""
-    span = score.upper_bound - score.lower_bound
-    if span == 0:
+    if score.lower_bound == score.upper_bound:
         return f'<span class="meaning">both bounds are {figure(score.lower_bound)}</span>'
-
-    def place(value: float) -> float:
-        return (value - score.lower_bound) / span
-
     # The bounds are measured too: a value may lie outside them, and the axis then grows somewhat.
-    low, high = np.clip(sorted((place(score.low), place(score.high))), -OVERSHOOT, 1 + OVERSHOOT)
+    ends = sorted(map(score.place, (score.low, score.high)))
+    low, high = np.clip(ends, -OVERSHOOT, 1 + OVERSHOOT)
     left, right = min(0.0, low), max(1.0, high)
-    mark = min(max(place(score.value), left), right)
+    mark = min(max(score.place(score.value), left), right)
 
     def percent(position: float) -> str:
         return f"{100.0 * (position - left) / (right - left):.2f}%"

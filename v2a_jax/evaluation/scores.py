@@ -40,6 +40,13 @@ class Score:
         figures = (self.value, self.low, self.high, self.lower_bound, self.upper_bound)
         return all(map(math.isfinite, figures))
 
+    def place(self, value: float) -> float:
+        """Where a value lies on the way from the lower bound, 0, to the upper one, 1.
+
+        The bounds must differ.
+        """
+        return (value - self.lower_bound) / (self.upper_bound - self.lower_bound)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Answers:
