@@ -10,7 +10,7 @@ from configs import base
 
 SECONDS = 2.0
 CLASSES = ("impact", "bounce", "landscape")  # of all that the world has
-STEPS = dict(codec=800, perception=400, diffusion=450)
+STEPS = dict(codec=600, perception=300, diffusion=350)
 BATCH = dict(codec=24, perception=16, diffusion=32)
 RATE = dict(codec=2e-3, perception=2e-3, diffusion=1.5e-3)
 
@@ -60,7 +60,6 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             log_every=10,
             evaluate_every=100,
             evaluate_batches=2,
-            sample_every=400,
         ),
         optimizer=dict(learning_rate=RATE[stage], warmup=20, final_fraction=0.02),
         ema=dict(sigma_rel=(0.05,)),

@@ -13,10 +13,8 @@ seconds=2
 classes=impact,bounce,landscape
 data=$out/data
 released=$out/released
-# Programs compiled once serve every later command.
-export JAX_COMPILATION_CACHE_DIR=$out/cache
-# Two CPU devices, half a batch each: small operations are not split over cores otherwise.
-export XLA_FLAGS="${XLA_FLAGS:-} --xla_force_host_platform_device_count=2"
+# Programs compiled once, however small, serve every later command.
+export JAX_COMPILATION_CACHE_DIR=$out/cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 
 # Heard at once: clips that no training has seen, one of each class, and one that is told its words.
 [ -d "$released/silent" ] || v2a world --out="$released/silent" --split=test --clips=6 \
@@ -39,10 +37,16 @@ for split in train:2400 val:200 test:100; do
         --classes=$classes --seconds=$seconds --size=64
 done
 
-sources=(--config.data.train="$data/train" --config.data.validation="$data/val")
-for stage in codec perception diffusion; do
-    v2a train --config=$config:$stage --workdir="$out" "${sources[@]}" "$@"
-done
+stage() { # NAME FOLDER ..: trains on the folder's clips
+    v2a train --config=$config:"$1" --workdir="$out" --config.data.train="$2" \
+        --config.data.validation="$data/val" "${@:3}"
+}
+stage codec "$data/train" "$@"
+stage perception "$data/train" "$@"
+# What the two make of a clip does not change any more: it is made once, not once an epoch.
+[ -d "$out/features" ] || v2a encode --config=$config:diffusion --workdir="$out" \
+    --config.data.train="$data/train" --out="$out/features"
+stage diffusion "$out/features" "$@"
 v2a export --workdir="$out" --out="$out/bundle"
 v2a evaluate --bundle="$out/bundle" --data="$data/test" --train_data="$data/train" \
     --validation_data="$data/val" --workdir="$out" --out="$out"
@@ -50,16 +54,11 @@ v2a evaluate --bundle="$out/bundle" --data="$data/test" --train_data="$data/trai
 # Soundtracks for playable clips whose own sound is dropped, and proof that each one is marked.
 [ -d "$out/silent" ] || v2a world --out="$out/silent" --split=test --clips=4 --classes=$classes \
     --seconds=6 --size=64 --mp4
-mkdir -p "$out/soundtracks"
-made=()
-for clip in "$out"/silent/*.mp4 ${video:+"$video"}; do
-    name=$(basename "${clip%.*}")
-    result=$out/soundtracks/$name.mp4
-    v2a sample --bundle="$out/bundle" --video="$clip" --out="$result"
-    made+=("$result")
-done
-v2a detect "${made[@]}"
+v2a sample --bundle="$out/bundle" --video="$out/silent" --out="$out/soundtracks"
+[ -z "$video" ] || v2a sample --bundle="$out/bundle" --video="$video" \
+    --out="$out/soundtracks/$(basename "${video%.*}").mp4"
+v2a detect "$out"/soundtracks/*.mp4
 
 printf '\nreport       %s\nscores       %s\nbundle       %s\n' \
     "$out/report.html" "$out/scores.json" "$out/bundle"
-printf 'soundtrack   %s\n' "${made[@]}"
+printf 'soundtrack   %s\n' "$out"/soundtracks/*.mp4

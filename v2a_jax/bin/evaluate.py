@@ -170,7 +170,9 @@ def _untrained(generator: Generator) -> Generator:
     system = generator.bundle.system
     keys = jax.random.split(jax.random.key(1), len(PARTS))
     parts = zip(PARTS, keys, strict=True)
-    return generator.with_weights({name: getattr(system, name).init(key) for name, key in parts})
+    return generator.with_weights(
+        {name: jax.jit(getattr(system, name).init)(key) for name, key in parts}
+    )
 
 
 def _curves(workdir: str | None) -> Curves:
