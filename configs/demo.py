@@ -10,8 +10,9 @@ from configs import base
 
 SECONDS = 2.0
 CLASSES = ("impact", "bounce", "landscape")  # of all that the world has
-STEPS = dict(codec=600, perception=300, diffusion=350)
-BATCH = dict(codec=24, perception=16, diffusion=32)
+# In minutes that are given, many small steps learn more than few large ones.
+STEPS = dict(codec=1100, perception=340, diffusion=700)
+BATCH = dict(codec=12, perception=16, diffusion=16)
 RATE = dict(codec=2e-3, perception=2e-3, diffusion=1.5e-3)
 
 
@@ -58,7 +59,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             steps=STEPS[stage],
             batch_size=BATCH[stage],
             log_every=10,
-            evaluate_every=100,
+            evaluate_every=200,
             evaluate_batches=2,
         ),
         optimizer=dict(learning_rate=RATE[stage], warmup=20, final_fraction=0.02),
