@@ -43,7 +43,7 @@ stage() { # NAME FOLDER ..: trains on the folder's clips
 }
 stage codec "$data/train" "$@"
 stage perception "$data/train" "$@"
-# What the two make of a clip does not change any more: it is made once, not once an epoch.
+# What the two make of a clip does not change any more: it is made once, not in every epoch.
 [ -d "$out/features" ] || v2a encode --config=$config:diffusion --workdir="$out" \
     --config.data.train="$data/train" --out="$out/features"
 stage diffusion "$out/features" "$@"
