@@ -13,8 +13,8 @@ from configs import base
 SECONDS = 2.0
 CLASSES = ("impact", "bounce", "landscape")  # of all that the world has
 # In minutes that are given, many small steps learn more than few large ones.
-STEPS = dict(codec=1100, perception=340, diffusion=700)
-BATCH = dict(codec=12, perception=16, diffusion=16)
+STEPS = dict(codec=850, perception=340, diffusion=700)
+BATCH = dict(codec=16, perception=16, diffusion=16)
 RATE = dict(codec=2e-3, perception=2e-3, diffusion=1.5e-3)
 
 
