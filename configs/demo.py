@@ -1,7 +1,7 @@
 """The demo: a model small enough to train from nothing on two cores within minutes.
 
 Three classes of the procedural world at 64 px and 16 kHz, clips of 2 s. Two cores train it in
-eleven minutes (codec 3, perception 3, diffusion 5, from features); 18 minutes are all that
+twelve minutes (codec 3, perception 3, diffusion 6, from features); 19 minutes are all that
 `make demo` does, within 2.6 GB. What it reaches is in README.md. Stages: codec, perception,
 diffusion.
 """
