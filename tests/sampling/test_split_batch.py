@@ -28,6 +28,7 @@ def test_videos_split_over_eight_devices_sound_as_on_one(tmp_path):
     assert len(made) == 2
     rows = whole.reshape(-1, *whole.shape[2:])
     assert min(np.abs(a - b).max() for a, b in zip(rows, rows[1:], strict=False)) > 0.01
+    # Rounding: a change of every weight by one ulp moves the waveform by 3e-5 of its peak.
+    margin = 1e-4 * np.abs(whole).max()
     for name, wave in made.items():
-        margin = 1e-5 * np.abs(whole).max()
-        np.testing.assert_allclose(wave, whole, rtol=1e-5, atol=margin, err_msg=name)
+        np.testing.assert_allclose(wave, whole, rtol=0, atol=margin, err_msg=name)
