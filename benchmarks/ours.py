@@ -12,7 +12,7 @@ import jax
 
 from v2a_jax.config import build
 from v2a_jax.diffusion import guidance, solvers
-from v2a_jax.models.functional import cast
+from v2a_jax.models.functional import cast, once
 from v2a_jax.models.system import System
 from v2a_jax.planning.flops import flops_of
 from v2a_jax.sampling.sampler import SamplerConfig
@@ -44,7 +44,7 @@ class Training:
             rows = to_device(batch, batch_sharding(self.mesh), len(batch.index))
         needed = stage.needs if isinstance(batch, Batch) else ()
         key = jax.random.key(config.seed)
-        frozen = {part: jax.jit(getattr(system, part).init)(key) for part in needed}
+        frozen = {part: once(getattr(system, part).init, key) for part in needed}
         self.function = make_train_step(
             stage,
             optimizer,

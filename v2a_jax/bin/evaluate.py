@@ -28,6 +28,7 @@ from v2a_jax.evaluation.pictures import write_overview
 from v2a_jax.evaluation.protocol import Evaluation, EvaluationConfig, evaluate
 from v2a_jax.evaluation.report import write_report
 from v2a_jax.evaluation.scores import markdown_table, write_scores
+from v2a_jax.models.functional import once
 from v2a_jax.sampling.bundle import PARTS
 from v2a_jax.sampling.generator import Generator, load_generator
 from v2a_jax.sampling.wish import Wish
@@ -171,7 +172,7 @@ def _untrained(generator: Generator) -> Generator:
     keys = jax.random.split(jax.random.key(1), len(PARTS))
     parts = zip(PARTS, keys, strict=True)
     return generator.with_weights(
-        {name: jax.jit(getattr(system, name).init)(key) for name, key in parts}
+        {name: once(getattr(system, name).init, key) for name, key in parts}
     )
 
 

@@ -38,6 +38,14 @@ class Functional:
         return getattr(nnx.merge(self._graph, state), method)(*args)
 
 
+def once(function: Callable[..., Any], *args: Any) -> Any:
+    """`function(*args)` as one program, of which only compiling takes long: it is not optimized.
+
+    Random initial weights are hundreds of draws. Equal to the optimized ones but for rounding.
+    """
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})(*args)
+
+
 def cast(params: Params, dtype: str) -> Params:
     """Parameters in the compute dtype; float32 masters stay with the optimizer."""
     return jax.tree.map(lambda p: p.astype(jnp.dtype(dtype)), params)

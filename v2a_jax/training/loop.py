@@ -11,6 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from v2a_jax.errors import UserError
+from v2a_jax.models.functional import once
 from v2a_jax.sharding import batch_sharding
 from v2a_jax.training.checkpoint import CheckpointConfig, Checkpoints
 from v2a_jax.training.ema import EmaConfig, profile_name
@@ -144,7 +145,7 @@ def begin(
     optimizer = make_optimizer(config.optimizer, stage, run.steps)
     make = state_maker(stage, optimizer, config.ema, config.seed, mesh)
     if checkpoints.latest() is None:
-        state = jax.jit(make)()
+        state = once(make)
         state = dataclasses.replace(state, params=replaced(state.params, initial or {}))
     else:
         state = checkpoints.restore(abstract_state(make, mesh))
