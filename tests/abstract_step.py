@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from v2a_jax.config import build
+from v2a_jax.evaluation.charts import CURVES
 from v2a_jax.models.functional import count
 from v2a_jax.models.system import System
 from v2a_jax.sharding import MeshConfig, batch_sharding, make_mesh, param_shardings
@@ -84,6 +85,8 @@ def trace_step(config: ConfigDict) -> int:
                 batch,
             )
     assert all(math.prod(metric.shape) == 1 for metric in metrics.values())
+    drawn = {key for of, key in CURVES.values() if of == stage.name}
+    assert drawn and drawn <= set(metrics), "the report's curve"
     for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
         assert (old.shape, old.dtype, old.sharding.spec) == (
             new.shape,

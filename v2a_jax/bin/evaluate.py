@@ -3,7 +3,7 @@
 import functools
 import json
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -20,7 +20,7 @@ from v2a_jax.bin.main import launch, no_more
 from v2a_jax.config import build
 from v2a_jax.errors import UserError
 from v2a_jax.evaluation import sweep
-from v2a_jax.evaluation.charts import read_curve
+from v2a_jax.evaluation.charts import Curves, read_curves
 from v2a_jax.evaluation.comparison import ANSWERS, PROTOCOL, write_answers
 from v2a_jax.evaluation.examples import choose_examples
 from v2a_jax.evaluation.judges import JudgeConfig, Judges, train_judges
@@ -53,13 +53,7 @@ SWEEP = flags.DEFINE_multi_string(
 )
 KEY_FILE = flags.DEFINE_string("key_file", None, "Watermark key (default: the user's own).")
 
-Curves = Mapping[str, tuple[np.ndarray, np.ndarray]]
 ARTEFACTS = {kind: functools.partial(degrade, kind=kind) for kind in KINDS}
-CURVES = {
-    "Codec: mel distance": ("codec", "mel"),
-    "Perception: predicting the sound": ("perception", "sound"),
-    "Diffusion: velocity error": ("diffusion", "velocity"),
-}
 
 
 def run(argv: list[str]) -> None:
@@ -67,7 +61,7 @@ def run(argv: list[str]) -> None:
     no_more(argv)
     if BUNDLE.value is None or DATA.value is None or OUT.value is None:
         raise UserError("evaluate needs --bundle=DIR, --data=DIR and --out=DIR")
-    sweeps, curves = [_parsed(text) for text in SWEEP.value], _curves(WORKDIR.value)
+    sweeps, curves = [_parsed(text) for text in SWEEP.value], read_curves(WORKDIR.value)
     clips = allowed(RecordSource(DATA.value), "any", "")
     generator = load_generator(BUNDLE.value, KEY_FILE.value)
     config = ConfigDict(generator.bundle.config)
@@ -174,15 +168,6 @@ def _untrained(generator: Generator) -> Generator:
     return generator.with_weights(
         {name: once(getattr(system, name).init, key) for name, key in parts}
     )
-
-
-def _curves(workdir: str | None) -> Curves:
-    if workdir is None:
-        return {}
-    return {
-        title: read_curve(pathlib.Path(workdir) / stage / "metrics.jsonl", key)
-        for title, (stage, key) in CURVES.items()
-    }
 
 
 def _summary(generator: Generator, clips: int) -> str:

@@ -3,7 +3,7 @@
 import html
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,13 @@ from v2a_jax.evaluation.scores import Score
 CURVE_POINTS = 120
 OVERSHOOT = 0.25  # how far beyond the bounds a bar may reach, of the way between them
 WIDTH, HEIGHT = 320, 120
+CURVES = {  # of a stage, what it logs whatever its configuration
+    "Codec: loss": ("codec", "loss"),
+    "Perception: predicting the sound": ("perception", "sound"),
+    "Diffusion: velocity error": ("diffusion", "velocity"),
+}
+
+Curves = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
 def figure(value: float) -> str:
@@ -72,6 +79,19 @@ def score_bar(score: Score) -> str:
     )
 
 
+def read_curves(workdir: str | Path | None) -> Curves:
+    """Steps and values by title, of the run in `workdir`; none without one.
+
+    Raises UserError as `read_curve` does.
+    """
+    if workdir is None:
+        return {}
+    return {
+        title: read_curve(Path(workdir) / stage / "metrics.jsonl", key)
+        for title, (stage, key) in CURVES.items()
+    }
+
+
 def read_curve(path: str | Path, key: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps and values of `key` in a JSON-lines file of metrics; lines without it are passed over.
 
@@ -114,6 +134,6 @@ def curve(title: str, steps: np.ndarray, values: np.ndarray) -> str:
     )
 
 
-def curves(series: Mapping[str, Sequence[np.ndarray]]) -> str:
+def curves(series: Curves) -> str:
     """Charts of all series (title -> steps and values) that have at least two points."""
     return "".join(curve(title, *pair) for title, pair in series.items() if len(pair[0]) > 1)
