@@ -61,7 +61,7 @@ def get_config(stage: str = "diffusion") -> ConfigDict:
             steps=STEPS[stage],
             batch_size=BATCH[stage],
             log_every=10,
-            evaluate_every=200,
+            evaluate_every=400,
             evaluate_batches=2,
         ),
         optimizer=dict(learning_rate=RATE[stage], warmup=20, final_fraction=0.02),
