@@ -1,8 +1,8 @@
 """The demo: a model small enough to train from nothing on two cores within minutes.
 
 Three classes of the procedural world at 64 px and 16 kHz, clips of 2 s. Two cores train it in
-twelve minutes (codec 3, perception 3, diffusion 6, from features); 19 minutes are all that
-`make demo` does, within 2.6 GB. What it reaches is in README.md. Stages: codec, perception,
+twelve minutes (codec 3, perception 3, diffusion 6, from features); 20 minutes are all that
+`make demo` does, within 2.7 GB. What it reaches is in README.md. Stages: codec, perception,
 diffusion.
 """
 
