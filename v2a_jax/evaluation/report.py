@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from v2a_jax.evaluation.charts import curves, figure, score_row
+from v2a_jax.evaluation.charts import Curves, curves, figure, score_row
 from v2a_jax.evaluation.clips import Failure
 from v2a_jax.evaluation.examples import Example, Track
 from v2a_jax.evaluation.glossary import by_title, title_of
@@ -46,7 +46,7 @@ def write_report(
     summary: str,
     evaluation: Evaluation,
     examples: Sequence[Example],
-    training: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    training: Curves,
     made: Mapping[str, object],
 ) -> None:
     """Writes the page.
@@ -151,7 +151,7 @@ def _problems(skipped: Mapping[str, str], failures: Sequence[Failure]) -> str:
     return f"<h2>Failures and gaps</h2><ul>{items}</ul>"
 
 
-def _training(training: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
+def _training(training: Curves) -> str:
     charts = curves(training)
     return f'<h2>Training</h2><div class="curves">{charts}</div>' if charts else ""
 
